@@ -1,0 +1,36 @@
+import type { Lease, LeaseStatus } from './leases.ts'
+
+export interface LeaseFilter {
+  readonly lease?: string
+  readonly status?: LeaseStatus
+  readonly principal?: string
+  readonly server?: string
+  readonly tool?: string
+}
+
+export interface LeasePage {
+  /** By `granted_seq`, ascending. */
+  readonly items: readonly LeaseAt[]
+  /** `grantedSeq` to go on after; absent on the last page. */
+  readonly next?: number
+  /** Last seq that the answer knows of; -1 before the first. */
+  readonly asOf: number
+}
+
+/** A lease as it stood at a moment. */
+export interface LeaseAt {
+  readonly lease: Lease
+  readonly status: LeaseStatus
+  /** Uses counted up to that moment. */
+  readonly invocationCount: number
+}
+
+/** Reading side of the lease view. A view never claims more than its position. */
+export interface LeaseView {
+  /** Last seq folded; -1 before the first. */
+  position(ledger: string): Promise<number>
+  /** Resolves when the view has folded `seq`, or after `timeoutMs`, whichever is first; true when it has. */
+  reached(ledger: string, seq: number, timeoutMs: number): Promise<boolean>
+  /** Leases of `ledger` as they stood at `atMs` by event time, at most `limit`, after `grantedSeq > after`. */
+  list(ledger: string, filter: LeaseFilter, atMs: number, limit: number, after?: number): Promise<LeasePage>
+}

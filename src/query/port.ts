@@ -1,0 +1,62 @@
+import type { StoredEntry } from '../ledger/entry.ts'
+
+/** Search over entries. All members are ANDed; members of a list are ORed. */
+export interface SearchFilter {
+  /** Event time by the emitter, ms since the epoch: from inclusive, until exclusive. */
+  readonly sinceMs?: number
+  readonly untilMs?: number
+  readonly types?: readonly string[]
+  readonly principals?: readonly string[]
+  readonly runs?: readonly string[]
+  readonly sessions?: readonly string[]
+  readonly servers?: readonly string[]
+  readonly tools?: readonly string[]
+  readonly decisions?: readonly string[]
+  readonly denyReasons?: readonly string[]
+  /** `unknown` finds the undeclared as well. */
+  readonly sideEffects?: readonly string[]
+  readonly leases?: readonly string[]
+  readonly policies?: readonly string[]
+  /** Words that must all stand in the reasons, case-insensitive. */
+  readonly words?: readonly string[]
+}
+
+export interface SearchCursor {
+  readonly timeMs: number
+  readonly seq: number
+}
+
+export interface SearchHit {
+  readonly seq: number
+  readonly leafHash: string
+  readonly timeMs: number
+  /** The entry's bytes as text: check them against the leaf hash before you believe the row. */
+  readonly entry: string
+  /** base64 */
+  readonly signature: string
+}
+
+export interface SearchPage {
+  /** Newest first: by (time, seq) descending. */
+  readonly items: readonly SearchHit[]
+  readonly next?: SearchCursor
+  /** Every entry up to this seq is in the rows; -1 when none is. */
+  readonly asOf: number
+}
+
+/** Reading side. Throws `Fault('query-unavailable')` when ClickHouse does not answer in time. */
+export interface EventSearch {
+  search(ledger: string, filter: SearchFilter, limit: number, after?: SearchCursor): Promise<SearchPage>
+  /** Last seq whose row, and every row before it, is in; -1 before the first. */
+  position(ledger: string): Promise<number>
+  /** Resolves when position has reached `seq`, or after `timeoutMs`, whichever is first; true when it has. */
+  reached(ledger: string, seq: number, timeoutMs: number): Promise<boolean>
+}
+
+/** Writing side, for the follower. `insert` is idempotent: the same entries again change nothing. */
+export interface RowSink {
+  position(ledger: string): Promise<number>
+  insert(ledger: string, entries: readonly StoredEntry[]): Promise<void>
+  /** Forgets every row of every ledger, to be filled again from the log. */
+  reset(): Promise<void>
+}
