@@ -1,0 +1,135 @@
+import { readFileSync } from 'node:fs'
+import { z } from 'zod'
+
+/**
+ * The service's configuration: environment first, one schema, every error at once. `docs/configuration.md` is generated
+ * from this table, and `aep-ledger config` prints what is in force.
+ *
+ * A secret may be given as a file: `AEP_LEDGER_ADMIN_TOKEN_FILE=/run/secrets/token` stands for `AEP_LEDGER_ADMIN_TOKEN`.
+ */
+
+const prefix = 'AEP_LEDGER_'
+
+const whole = (min: number, max: number) =>
+  z.stringFormat('whole number', /^\d+$/).transform(Number).pipe(z.number().min(min).max(max))
+
+interface Setting {
+  readonly schema: z.ZodType<unknown, string>
+  readonly fallback?: string
+  readonly secret?: true
+  readonly says: string
+}
+
+/** Every setting by its name without the prefix. `fallback` is parsed like a given value. */
+export const settings = {
+  HOST: { schema: z.string().min(1), fallback: '127.0.0.1', says: 'Address to listen on.' },
+  PORT: { schema: whole(0, 65_535), fallback: '8080', says: 'Port to listen on; 0 takes a free one.' },
+  DATA_DIR: {
+    schema: z.string().min(1),
+    fallback: './data',
+    says: 'Folder of the ledger: log, keys, views, ClickHouse.',
+  },
+  ADMIN_TOKEN: {
+    schema: z.string().min(16).max(512),
+    secret: true,
+    says: 'An admin token, valid at this start. Without one the first start makes one in DATA_DIR/admin.token.',
+  },
+  ORIGIN: {
+    schema: z.stringFormat('origin', /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(\/[a-z0-9._-]+)*$/).max(200),
+    says: 'Name of this installation in checkpoints and genesis entries. The first start makes one with a random part.',
+  },
+  LEDGER_KEY: {
+    schema: z.stringFormat('seed', /^[0-9a-f]{64}$/),
+    secret: true,
+    says: 'Seed of the signing key, 64 lower-case hex digits. Without one the first start makes a key in DATA_DIR/keys.',
+  },
+  CLICKHOUSE_URL: { schema: z.url(), says: 'A ClickHouse server. Without one the service runs its own engine.' },
+  CLICKHOUSE_USER: { schema: z.string().min(1), fallback: 'default', says: 'User of that server.' },
+  CLICKHOUSE_PASSWORD: { schema: z.string(), secret: true, says: 'Password of that user.' },
+  SEARCH: { schema: z.enum(['on', 'off']), fallback: 'on', says: 'Whether to keep rows for search at all.' },
+  LOG_LEVEL: {
+    schema: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace']),
+    fallback: 'info',
+    says: 'Least level that is logged.',
+  },
+  BODY_BYTES_MAX: { schema: whole(1024, 1 << 30), fallback: '8388608', says: 'Largest request body, in bytes.' },
+  BATCH_EVENTS_MAX: { schema: whole(1, 100_000), fallback: '1000', says: 'Most events of one request.' },
+  DEPTH_MAX: { schema: whole(8, 1000), fallback: '64', says: 'Deepest nesting of an event.' },
+  RATE_PER_TOKEN: { schema: whole(1, 10_000_000), fallback: '50000', says: 'Events a second that one token may send.' },
+  CONCURRENCY_MAX: { schema: whole(1, 100_000), fallback: '512', says: 'Ingest requests under way at once.' },
+  QUEUE_EVENTS_MAX: { schema: whole(1, 10_000_000), fallback: '20000', says: 'Events waiting for a place at once.' },
+  READ_WAIT_MS: { schema: whole(0, 60_000), fallback: '2000', says: 'How long a read waits for its view to catch up.' },
+} as const satisfies Record<string, Setting>
+
+type Settings = typeof settings
+type Parsed<S extends Setting> = z.output<S['schema']>
+
+/** What `loadConfig` gives: every setting parsed; one without a fallback may be absent. */
+export type Config = {
+  readonly [K in keyof Settings]: Settings[K] extends { fallback: string }
+    ? Parsed<Settings[K]>
+    : Parsed<Settings[K]> | undefined
+}
+
+export type ConfigResult =
+  | { readonly ok: true; readonly config: Config }
+  | { readonly ok: false; readonly errors: readonly string[] }
+
+/** Reads the configuration from `env`; every error names its variable, and an unknown `AEP_LEDGER_` name is one. */
+export function loadConfig(env: Readonly<Record<string, string | undefined>>): ConfigResult {
+  const errors: string[] = []
+  const config: Record<string, unknown> = {}
+  for (const [name, setting] of Object.entries<Setting>(settings)) {
+    const text = given(name, setting, env, errors) ?? setting.fallback
+    if (text === undefined) continue
+    const parsed = setting.schema.safeParse(text)
+    if (parsed.success) config[name] = parsed.data
+    else errors.push(`${prefix}${name}: ${parsed.error.issues.map(issue => issue.message).join('; ')}`)
+  }
+  const { CLICKHOUSE_URL, CLICKHOUSE_PASSWORD } = config
+  if (CLICKHOUSE_URL === undefined && CLICKHOUSE_PASSWORD !== undefined) {
+    errors.push(`${prefix}CLICKHOUSE_PASSWORD: given without ${prefix}CLICKHOUSE_URL`)
+  }
+  for (const variable of Object.keys(env)) {
+    if (variable.startsWith(prefix) && !isKnown(variable)) errors.push(`${variable}: there is no such setting`)
+  }
+  return errors.length > 0 ? { ok: false, errors } : { ok: true, config: config as Config }
+}
+
+/** Settings of the clients, which a shell that starts the service may hold too. */
+const clientVariables = ['AEP_LEDGER_URL', 'AEP_LEDGER_TOKEN', 'AEP_LEDGER_LEDGER', 'AEP_LEDGER_DEBUG']
+
+function isKnown(variable: string): boolean {
+  if (clientVariables.includes(variable)) return true
+  const name = variable.slice(prefix.length)
+  if (name in settings) return true
+  const plain = name.replace(/_FILE$/, '')
+  return name !== plain && (settings as Record<string, Setting>)[plain]?.secret === true
+}
+
+function given(
+  name: string,
+  setting: Setting,
+  env: Readonly<Record<string, string | undefined>>,
+  errors: string[],
+): string | undefined {
+  const text = env[prefix + name]
+  const file = setting.secret ? env[`${prefix}${name}_FILE`] : undefined
+  if (file === undefined) return text
+  if (text !== undefined) errors.push(`${prefix}${name}: given twice, by value and by _FILE`)
+  try {
+    return readFileSync(file, 'utf8').trim()
+  } catch (error) {
+    errors.push(`${prefix}${name}_FILE: ${file} can't be read (${(error as NodeJS.ErrnoException).code})`)
+    return undefined
+  }
+}
+
+/** The configuration as it is in force, one `NAME=value` a line, secrets hidden. */
+export function describeConfig(config: Config): readonly string[] {
+  return Object.entries<Setting>(settings).map(([name, setting]) => {
+    const value = (config as Record<string, unknown>)[name]
+    const shown = value === undefined ? '' : setting.secret ? '(set)' : String(value)
+    return `${prefix}${name}=${shown}`
+  })
+}

@@ -1,0 +1,146 @@
+import { randomBytes } from 'node:crypto'
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { z } from 'zod'
+import { fromHex, hex } from '../base/bytes.ts'
+import type { Suite } from '../crypto/suite.ts'
+import { keyIdOf } from '../ledger/signature.ts'
+import { type Signer, signerOf } from './signer.ts'
+
+const keyFileSchema = z.strictObject({
+  key_id: z.string(),
+  alg: z.literal('ed25519'),
+  public_hex: z.string(),
+  seed_hex: z.string(),
+  created_at: z.iso.datetime(),
+})
+
+/** A ledger key whose private half is at hand. */
+export interface OwnKey {
+  readonly keyId: string
+  readonly publicHex: string
+  readonly signer: Signer
+  /** RFC 3339; a configured seed has none, and comes first. */
+  readonly createdAt?: string
+}
+
+/**
+ * The installation's signing keys: one file a key under `DATA_DIR/keys`, mode 0600, or the one seed that the
+ * configuration gave, which is kept in memory only. Which of them signs is not said here but by each ledger's entries.
+ */
+export class KeyFiles {
+  readonly #dir: string
+  readonly #suite: Suite
+  readonly #keys = new Map<string, OwnKey>()
+
+  private constructor(dir: string, suite: Suite) {
+    this.#dir = dir
+    this.#suite = suite
+  }
+
+  /** Reads all keys; makes the first when there is none and no `seedHex` is given. */
+  static open(dir: string, suite: Suite, seedHex: string | undefined, now: Date): KeyFiles {
+    mkdirSync(dir, { recursive: true, mode: 0o700 })
+    const files = new KeyFiles(dir, suite)
+    for (const name of readdirSync(dir).filter(name => name.endsWith('.json'))) files.#read(name)
+    const seed = seedHex === undefined ? undefined : fromHex(seedHex)
+    if (seed !== undefined) files.#hold(seed)
+    else if (files.#keys.size === 0) files.make(now)
+    return files
+  }
+
+  get(keyId: string): OwnKey | undefined {
+    return this.#keys.get(keyId)
+  }
+
+  /** The key that a new ledger begins with: the configured one, or else the newest. */
+  newest(): OwnKey {
+    const [first, ...others] = this.#keys.values()
+    if (first === undefined) throw new Error(`There is no signing key in ${this.#dir}.`)
+    return others.reduce((newest, key) => (age(key) > age(newest) ? key : newest), first)
+  }
+
+  /** Makes a key and keeps it on disk before it answers. */
+  make(now: Date): OwnKey {
+    const seed = new Uint8Array(randomBytes(32))
+    const createdAt = now.toISOString()
+    const key = this.#hold(seed, createdAt)
+    const file = {
+      key_id: key.keyId,
+      alg: 'ed25519',
+      public_hex: key.publicHex,
+      seed_hex: hex(seed),
+      created_at: createdAt,
+    }
+    writeSecret(join(this.#dir, `${key.keyId}.json`), `${JSON.stringify(file)}\n`)
+    return key
+  }
+
+  /** Forgets a key for good: what no ledger signs with any more should not lie about. */
+  forget(keyId: string): void {
+    this.#keys.delete(keyId)
+    rmSync(join(this.#dir, `${keyId}.json`), { force: true })
+  }
+
+  #read(name: string): void {
+    const path = join(this.#dir, name)
+    const parsed = keyFileSchema.safeParse(jsonOf(readFileSync(path, 'utf8')))
+    const seed = parsed.success ? fromHex(parsed.data.seed_hex) : undefined
+    if (!parsed.success || seed?.length !== 32) {
+      throw new Error(`${path} is no key file: restore it from your backup, or move it away.`)
+    }
+    if ((statSync(path).mode & 0o077) !== 0) throw new Error(`${path} can be read by others: chmod 600 ${path}`)
+    const key = this.#hold(seed, parsed.data.created_at)
+    if (key.keyId !== parsed.data.key_id || key.publicHex !== parsed.data.public_hex) {
+      throw new Error(`${path}: the seed is not that of key ${parsed.data.key_id}: restore it from your backup.`)
+    }
+  }
+
+  #hold(seed: Uint8Array, createdAt?: string): OwnKey {
+    const publicKey = this.#suite.publicKey(seed)
+    const keyId = keyIdOf(this.#suite, publicKey)
+    const key = { keyId, publicHex: hex(publicKey), signer: signerOf(keyId, seed), ...(createdAt && { createdAt }) }
+    this.#keys.set(keyId, key)
+    return key
+  }
+}
+
+const age = (key: OwnKey): string => key.createdAt ?? '9999'
+
+/** Writes a file that only its owner may read. Whole and on disk when it returns, or not there at all. */
+export function writeSecret(path: string, text: string): void {
+  const temporary = `${path}.tmp`
+  const file = openSync(temporary, 'w', 0o600)
+  try {
+    writeSync(file, text)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+  renameSync(temporary, path)
+  const folder = openSync(dirname(path), 'r')
+  try {
+    fsyncSync(folder)
+  } finally {
+    closeSync(folder)
+  }
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
