@@ -1,0 +1,173 @@
+import { canonicalText } from '../aep/canonical.ts'
+import { checkEvent } from '../aep/event/accept.ts'
+import type { AepEvent } from '../aep/event/schema.ts'
+import { isArray, isObject, type Json, type JsonObject } from '../aep/json.ts'
+import { momentMs } from '../aep/time.ts'
+import { textOf } from '../base/bytes.ts'
+import { type EntryFrame, emitterSigVerdicts, entryBytesMax, entryVersion, recordSigVerdicts } from './entry.ts'
+
+/** An entry, read. */
+export type Entry = EntryFrame & { readonly v: typeof entryVersion; readonly event: AepEvent }
+
+export type EntryFaultCode =
+  | 'too-large'
+  | 'not-utf8'
+  | 'not-json'
+  | 'not-canonical'
+  | 'version-unknown'
+  | 'member-missing'
+  | 'member-unknown'
+  | 'member-invalid'
+  | 'event-invalid'
+
+export interface EntryFault {
+  readonly code: EntryFaultCode
+  /** RFC 6901 pointer into the entry. */
+  readonly pointer: string
+  readonly detail: string
+}
+
+export type EntryDecoding =
+  | { readonly ok: true; readonly entry: Entry }
+  | {
+      readonly ok: false
+      /** The first thing wrong. */
+      readonly fault: EntryFault
+      /** The ledger's own members, where only the event is not what this version knows. */
+      readonly frame?: EntryFrame
+    }
+
+/**
+ * Reads an entry that nobody vouches for: exactly the members of an `aep-ledger/v1` entry, each of its kind, an event of a
+ * known type that fits its schema, and all of it spelled in RFC 8785's one way. It does not ask where the entry belongs
+ * or who signed it. Nothing makes it throw. Cost: a parse, a write and two walks, about 10 µs for an entry of 1 KB.
+ */
+export function decodeEntry(bytes: Uint8Array): EntryDecoding {
+  if (bytes.length > entryBytesMax) return fault('too-large', '', `an entry has at most ${entryBytesMax} bytes`)
+  const text = textOf(bytes)
+  if (text === undefined) return fault('not-utf8', '', 'the bytes are not UTF-8')
+  const value = jsonOf(text)
+  if (value === undefined) return fault('not-json', '', 'the bytes are not JSON')
+  if (!isObject(value)) return fault('member-invalid', '', 'an entry is a JSON object')
+  if (value['v'] !== undefined && value['v'] !== entryVersion) {
+    return fault('version-unknown', '/v', `this version judges entries of ${entryVersion} only`)
+  }
+  const wrong = frameFault(value)
+  if (wrong) return { ok: false, fault: wrong }
+  if (!isCanonical(text, value))
+    return fault('not-canonical', '', 'the bytes are not the RFC 8785 form of what they say')
+  const entry = value as unknown as Entry
+  const event = checkEvent(value['event'] ?? null)
+  if (event.ok) return { ok: true, entry }
+  const [first] = event.errors
+  const found = {
+    code: 'event-invalid',
+    pointer: `/event${first?.pointer ?? ''}`,
+    detail: first?.detail ?? '',
+  } as const
+  return { ok: false, fault: found, frame: entry }
+}
+
+/** Reads an entry of one's own log, which `decodeEntry` or `encodeEntry` vouched for before: a bare parse. */
+export const readEntry = (bytes: Uint8Array): Entry => JSON.parse(decoder.decode(bytes)) as Entry
+
+const decoder = new TextDecoder()
+
+const fault = (code: EntryFaultCode, pointer: string, detail: string): EntryDecoding => ({
+  ok: false,
+  fault: { code, pointer, detail },
+})
+
+function jsonOf(text: string): Json | undefined {
+  try {
+    return JSON.parse(text) as Json
+  } catch {
+    return undefined
+  }
+}
+
+/** What every member beside the event has to be. */
+const members: Readonly<Record<string, (value: Json) => boolean>> = {
+  event: isObject,
+  intake: isObject,
+  key_id: isText(/^[0-9a-f]{32}$/),
+  ledger: isText(/^(?=.{1,128}$)(?!\.{1,2}(?:\/|$))[a-z0-9._-]+(?:\/(?!\.{1,2}(?:\/|$))[a-z0-9._-]+)*$/),
+  prev: isText(/^[0-9a-f]{64}$/),
+  recorded_at: value =>
+    isText(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)(value) && momentMs(value as string) !== undefined,
+  seq: value => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0,
+  v: value => value === entryVersion,
+}
+
+const intakeMembers: Readonly<Record<string, (value: Json) => boolean>> = {
+  by: isText(/^[a-z0-9_-]{1,32}$/),
+  emitter_sig: isOneOf(emitterSigVerdicts),
+  record_sig: isOneOf(recordSigVerdicts),
+}
+
+const frameFault = (value: JsonObject): EntryFault | undefined =>
+  membersFault(value, members, '') ?? membersFault(value['intake'] as JsonObject, intakeMembers, '/intake')
+
+function membersFault(value: JsonObject, known: typeof members, at: string): EntryFault | undefined {
+  for (const name of Object.keys(value)) {
+    if (!Object.hasOwn(known, name)) {
+      const detail = `an entry has ${Object.keys(known).join(', ')} here and nothing else`
+      return { code: 'member-unknown', pointer: `${at}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`, detail }
+    }
+  }
+  for (const name in known) {
+    const member = value[name]
+    if (member === undefined) return { code: 'member-missing', pointer: `${at}/${name}`, detail: 'is missing' }
+    if (known[name]?.(member) !== true) {
+      return {
+        code: 'member-invalid',
+        pointer: `${at}/${name}`,
+        detail: `${JSON.stringify(member).slice(0, 80)} does not fit`,
+      }
+    }
+  }
+  return undefined
+}
+
+function isText(pattern: RegExp): (value: Json) => boolean {
+  return value => typeof value === 'string' && pattern.test(value)
+}
+
+function isOneOf(values: readonly string[]): (value: Json) => boolean {
+  return value => typeof value === 'string' && values.includes(value)
+}
+
+/**
+ * Whether `text`, which says `value`, is RFC 8785. `JSON.stringify` writes strings and numbers as RFC 8785 does, and members
+ * in the order they stand in; so where it gives the text back and the members stand in order, the text is canonical.
+ * What that leaves in doubt (index-like names, which engines list first, and lone surrogates) is asked of the library.
+ */
+function isCanonical(text: string, value: Json): boolean {
+  if (isOrdered(value) && JSON.stringify(value) === text && !text.includes('\\ud')) return true
+  try {
+    return canonicalText(value) === text
+  } catch {
+    return false
+  }
+}
+
+/** Whether the members of every object stand in the order of their names' UTF-16 code units; `false` too when in doubt. */
+function isOrdered(value: Json, depth = 0): boolean {
+  if (value === null || typeof value !== 'object') return true
+  if (depth > orderedDepthMax) return false
+  if (isArray(value)) {
+    for (const item of value) if (!isOrdered(item, depth + 1)) return false
+    return true
+  }
+  let before: string | undefined
+  for (const name of Object.keys(value)) {
+    if (before !== undefined && name <= before) return false
+    before = name
+    const member = value[name]
+    if (member !== undefined && !isOrdered(member, depth + 1)) return false
+  }
+  return true
+}
+
+/** Deeper values go to the library, which needs no stack. */
+const orderedDepthMax = 256
