@@ -1,8 +1,6 @@
-import type { AepEvent } from './event/schema.ts'
-
 /**
  * What an event says, in one vocabulary: views, rows and queries read facts and never the event's own members, so that a
- * decision inside an `aep.record` and an `aep.decision` of its own count the same.
+ * decision inside an `aep.record` and an `aep.decision` of its own count the same. `event/facts-of.ts` reads them out.
  *
  * Members are as the emitter said them. What it left out is absent here; `sideEffect` alone is filled, because an
  * undeclared side effect **is** an unknown mutation (`unknown`), never a guess.
@@ -33,7 +31,10 @@ export interface FactContext {
 
 export interface DecisionFact extends FactContext {
   readonly kind: 'decision'
-  /** Id that results and lease uses cite: the event's `id`, or the action id inside a record. */
+  /**
+   * Id that results, uses and records cite: the `decision_id` it says, else the event's `id`; inside a record the action
+   * id. A decision told twice (as an event and in a record) has one id, so count ids and not facts.
+   */
   readonly decisionId: string
   readonly decision?: string
   readonly denyReason?: string
@@ -51,12 +52,16 @@ export interface LeaseGrantedFact extends FactContext {
   readonly kind: 'lease-granted'
   readonly lease: string
   readonly tools: readonly string[]
-  /** As given; `expiresAtMs` is absent when it is no RFC 3339 date, and the lease is then invalid from the start. */
+  /** As given. */
   readonly expiresAt: string
+  /** Absent when `expiresAt` is no RFC 3339 date: the lease is then invalid from the start. */
   readonly expiresAtMs?: number
   readonly stateChanging?: boolean
   readonly maxInvocations?: number
+  /** Id of the lease that this one renews. */
   readonly supersedes?: string
+  /** The emitter changed the terms of a lease it had granted under this id; it is no new lease. */
+  readonly amends?: true
 }
 
 export interface LeaseUsedFact extends FactContext {
@@ -95,6 +100,9 @@ export interface TaintFact extends FactContext {
 
 export interface VettingFact extends FactContext {
   readonly kind: 'vetting'
+  /** What was looked at: a server card, a tool's descriptor, its change, a lease, or something unrecognised. */
+  readonly subject: string
+  readonly lease?: string
   readonly reasons: readonly string[]
 }
 
@@ -108,12 +116,10 @@ export interface ResultFact extends FactContext {
 
 export interface SessionFact extends FactContext {
   readonly kind: 'session-opened' | 'session-closed'
+  readonly parentSession?: string
 }
 
 export interface GapFact extends FactContext {
   readonly kind: 'gap'
   readonly count: number
 }
-
-/** The facts of one event, in the order it says them. Implemented in `event/facts-of.ts`. */
-export type FactsOf = (event: AepEvent) => readonly Fact[]
