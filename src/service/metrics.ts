@@ -26,7 +26,12 @@ export function serviceMetrics(queued: () => number): ServiceMetrics {
   })
   return {
     registry,
-    appended: new Counter({ name: 'aep_ledger_entries_total', help: 'Entries made durable.', labelNames: ['ledger'], registers }),
+    appended: new Counter({
+      name: 'aep_ledger_entries_total',
+      help: 'Entries made durable.',
+      labelNames: ['ledger'],
+      registers,
+    }),
     batchEvents: new Histogram({
       name: 'aep_ledger_append_batch_entries',
       help: 'Entries of one durable write.',

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { textOf } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import type { Suite } from '../crypto/suite.ts'
@@ -53,6 +54,7 @@ export class Sequencer implements EventIntake {
   #running: Promise<void> | undefined
   #stopping = false
   #broken: string | undefined
+  #failing: { readonly detail: string | undefined; readonly atMs: number } = { detail: undefined, atMs: 0 }
 
   constructor(options: SequencerOptions) {
     this.#options = options
@@ -64,9 +66,13 @@ export class Sequencer implements EventIntake {
     return this.#queued
   }
 
-  /** Why it takes no events any more, if so. */
-  get broken(): string | undefined {
-    return this.#broken
+  /**
+   * Why events can't be placed now, if so: for good where it stopped; else until a write succeeds, or until it is time to
+   * let senders try again, for nothing else would show that there is room on the disk.
+   */
+  get trouble(): string | undefined {
+    const isRecent = performance.now() - this.#failing.atMs < troubleMs
+    return this.#broken ?? (isRecent ? this.#failing.detail : undefined)
   }
 
   head(ledger: string): Head | undefined {
@@ -150,6 +156,9 @@ export class Sequencer implements EventIntake {
       }
     } catch (error) {
       const fault = error instanceof Fault ? error : faultOf(error)
+      if (fault.code === 'log-unavailable') {
+        this.#failing = { detail: fault.message, atMs: performance.now() }
+      }
       for (const job of jobs) job.reject(fault)
     }
   }
@@ -219,6 +228,7 @@ export class Sequencer implements EventIntake {
       if (!(error instanceof WriteUnknown)) throw error
       await this.#readBack(ledger, before, step.head, error)
     }
+    this.#failing = { detail: undefined, atMs: 0 }
     this.#heads.set(ledger, step.head)
     this.#options.onAppended(ledger, entries)
     return step.entries.map((entry, n) => ({
@@ -233,7 +243,7 @@ export class Sequencer implements EventIntake {
 
   /** Answers "not known whether written" from the log itself; returns when it is written. */
   async #readBack(ledger: string, before: Head, after: Head, error: WriteUnknown): Promise<void> {
-    const found = (await this.#options.log.head(ledger).catch(() => null)) ?? emptyHead
+    const found = await this.#headNow(ledger, error)
     if (found.seq === after.seq && found.leafHash === after.leafHash) return
     if (found.seq === before.seq && found.leafHash === before.leafHash) {
       throw new NotWritten('failed', 'The batch was not written.', error)
@@ -241,7 +251,26 @@ export class Sequencer implements EventIntake {
     this.#broken = `The log of ${ledger} ends at seq ${found.seq}, which is neither where the last write began nor where it was to end. Stop the service and run aep-ledger verify on its data.`
     throw new Fault('log-unavailable', this.#broken, [], error)
   }
+
+  async #headNow(ledger: string, error: WriteUnknown): Promise<Head> {
+    for (let tries = 1; tries <= readBackTries; tries++) {
+      try {
+        return (await this.#options.log.head(ledger)) ?? emptyHead
+      } catch {
+        await sleep(readBackWaitMs)
+      }
+    }
+    this.#broken = `The log can't say whether its last write to ${ledger} is there. Stop the service and run aep-ledger doctor.`
+    throw new Fault('log-unavailable', this.#broken, [], error)
+  }
 }
+
+/** How long a failed write counts as trouble. */
+const troubleMs = 5_000
+
+/** How often and how long a log that can't say where it stands is asked again. */
+const readBackTries = 50
+const readBackWaitMs = 200
 
 const stored = (entry: Sealed, signature: Uint8Array | undefined): StoredEntry => {
   if (signature === undefined) throw new Error(`no signature for seq ${entry.seq}`)

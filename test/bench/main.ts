@@ -1,0 +1,41 @@
+import { writeFileSync } from 'node:fs'
+import { cpus, release } from 'node:os'
+import { benchIngest } from './ingest.bench.ts'
+import type { Row, Scale, Section } from './section.ts'
+
+/**
+ * `npm run bench`: every benchmark in one run, and the page that says so (`docs/performance.md`). With names, only those,
+ * and no page; with `--short`, small ones.
+ */
+
+type Bench = (print: (line: string) => void, scale: Scale) => Promise<Section>
+
+const benches: Readonly<Record<string, Bench>> = { ingest: benchIngest }
+
+const rowOf = ({ what, figure, target, met, bound }: Row): string =>
+  `| ${what} | ${figure} | ${target ?? ''} | ${met === undefined ? '' : met ? 'met' : `**missed**${bound ? `: ${bound}` : ''}`} |`
+
+function page(sections: readonly Section[]): string {
+  const [cpu] = cpus()
+  const machine = `${cpus().length} × ${cpu?.model.trim() ?? 'unknown'}, Linux ${release()}, Node ${process.version}`
+  const parts = sections.map(
+    ({ title, how, rows }) =>
+      `## ${title}\n\n${how}\n\n| what | figure | target | |\n| --- | --- | --- | --- |\n${rows.map(rowOf).join('\n')}\n`,
+  )
+  return `# Performance\n\nWritten by \`npm run bench\`. Each figure stands beside a peer that was measured in the same run, because\nabsolute figures belong to a machine: ${machine}.\n\n${parts.join('\n')}`
+}
+
+const names = process.argv.slice(2).filter(name => !name.startsWith('--'))
+const scale: Scale = process.argv.includes('--short') ? 'short' : 'full'
+const chosen = Object.entries(benches).filter(([name]) => names.length === 0 || names.includes(name))
+if (chosen.length === 0) throw new Error(`there is no such benchmark; there are ${Object.keys(benches).join(', ')}`)
+const sections: Section[] = []
+for (const [name, bench] of chosen) {
+  process.stdout.write(`${name}\n`)
+  const section = await bench(line => process.stdout.write(`  ${line}\n`), scale)
+  for (const row of section.rows)
+    process.stdout.write(`  ${row.what}: ${row.figure}${row.target ? ` (${row.target})` : ''}\n`)
+  sections.push(section)
+}
+if (names.length === 0 && scale === 'full')
+  writeFileSync(new URL('../../docs/performance.md', import.meta.url), page(sections))
