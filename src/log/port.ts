@@ -6,9 +6,12 @@ import type { Head, LeafHash, Seq, StoredEntry } from '../ledger/entry.ts'
  * - **Order**: entries of a ledger are read back in seq order, whole, and exactly as appended.
  * - **Durability**: when `append` resolves, its batch is on disk and survives power loss.
  * - **Atomicity**: a batch is there whole or not at all, its `ids` and head with it.
- * - **Concurrency**: one writer a log; any number of readers, in other processes too.
- * - **Failure**: `append` rejects with `NotWritten` (certainly not there) or `WriteUnknown` (may be there): the caller
- *   answers the second by opening the log again and reading the head back, and never by guessing.
+ * - **Identity**: an event's identity has one seq for ever. A batch that would give it a second one is not written.
+ * - **Concurrency**: one writer a log; any number of readers, in other processes too. A read sees every batch whose
+ *   `append` had resolved when it was called.
+ * - **Failure**: `append` rejects with `NotWritten` (certainly not there, now or later) or `WriteUnknown` (may be there):
+ *   the caller answers the second by asking for `head`, and never by guessing. That call makes the log certain of itself
+ *   first, and rejects for as long as it can't.
  */
 export interface LogReader {
   /** Names of all ledgers, sorted. */
@@ -20,16 +23,26 @@ export interface LogReader {
    * `bytesMax` bytes (default 8 MiB). Empty at the end of the log.
    */
   read(ledger: string, from: number, limit: number, bytesMax?: number): Promise<readonly StoredEntry[]>
-  /** For each event identity the seq it was first given, or `undefined`. Recognised for ever: there is no window. */
+  /**
+   * For each event identity the seq it was given, or `undefined`. Recognised for ever: there is no window, and no two
+   * identities are taken for one another, whatever their length.
+   */
   find(ledger: string, ids: readonly EventIdentity[]): Promise<readonly (Seq | undefined)[]>
   /** The content-addressed record too large for an entry, by its SHA-256 (64 lower-case hex digits). */
   record(digest: string): Promise<Uint8Array | undefined>
 }
 
 export interface LedgerLog extends LogReader {
-  /** Makes a batch durable; see above for what each outcome means. Batches of one ledger are appended in turn. */
+  /**
+   * Makes a batch durable; see above for what each outcome means. Batches of one ledger are appended in turn, in the
+   * order of the calls; those of several ledgers may share one sync.
+   */
   append(batch: AppendBatch): Promise<void>
-  /** Keeps a record beside the log, durable when it resolves. Doing it again changes nothing. */
+  /**
+   * Keeps a record beside the log, durable when it resolves; rejects as `append` does. Doing it again changes nothing.
+   * `RangeError` when `digest` is not 64 lower-case hex digits; that it is the record's own is for the caller to see to,
+   * here and whenever it reads.
+   */
   putRecord(digest: string, bytes: Uint8Array): Promise<void>
   /** Finishes what was begun and lets go of files and locks. */
   close(): Promise<void>
@@ -53,7 +66,11 @@ export interface AppendBatch {
   readonly head: Head
 }
 
-/** The batch is certainly not in the log; `reason` says whether trying again later can help. */
+/**
+ * The batch is certainly not in the log; `reason` says whether trying again later can help: `full` and `read-only` when
+ * somebody made room or gave permission, without a restart; `head-moved` with a batch sealed anew; `failed` when the batch
+ * is not one that the log can take, or the message says so.
+ */
 export class NotWritten extends Error {
   readonly reason: 'full' | 'read-only' | 'head-moved' | 'closed' | 'failed'
   constructor(reason: NotWritten['reason'], message: string, cause?: unknown) {
