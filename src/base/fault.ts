@@ -35,6 +35,12 @@ export const faults = {
     retry: false,
     hint: 'Each entry of `errors` names a parameter and what it takes.',
   },
+  'malformed-request': {
+    status: 400,
+    title: 'The request is not HTTP that the service reads',
+    retry: false,
+    hint: 'See `detail`: a URL that is no percent-encoded UTF-8, a header that cannot be, a body of another length.',
+  },
   unauthenticated: {
     status: 401,
     title: 'No valid token came with the request',
@@ -66,6 +72,12 @@ export const faults = {
     retry: false,
     hint: 'Ask for application/json.',
   },
+  'request-timeout': {
+    status: 408,
+    title: 'The request did not come whole in time',
+    retry: true,
+    hint: 'Send the request again; nothing of it was taken.',
+  },
   'event-conflict': {
     status: 409,
     title: 'An event with this source and id is in the ledger with other content',
@@ -96,17 +108,41 @@ export const faults = {
     retry: false,
     hint: 'application/cloudevents+json, application/cloudevents-batch+json, application/x-ndjson or application/json.',
   },
+  'expectation-failed': {
+    status: 417,
+    title: 'The service does not do what Expect asks',
+    retry: false,
+    hint: 'Send `Expect: 100-continue`, or nothing.',
+  },
   'rate-limited': {
     status: 429,
     title: 'This token sends more than it may',
     retry: true,
     hint: 'Wait as Retry-After says.',
   },
+  'headers-too-large': {
+    status: 431,
+    title: 'The head of the request is over the limit',
+    retry: false,
+    hint: 'Method, address and headers together hold 16 KiB.',
+  },
   internal: {
     status: 500,
     title: 'The service failed',
     retry: true,
     hint: 'The log has the request id. Sending the same event again is safe.',
+  },
+  'row-damaged': {
+    status: 500,
+    title: 'A search row is not the entry that it stands for',
+    retry: false,
+    hint: 'The log is untouched, the rows are not: find out who changed them, then `aep-ledger rebuild`.',
+  },
+  'not-ready': {
+    status: 503,
+    title: 'A part that the service needs is not ready',
+    retry: true,
+    hint: 'See `parts`, and `aep-ledger doctor`.',
   },
   overloaded: {
     status: 503,

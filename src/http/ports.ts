@@ -41,7 +41,7 @@ export interface HealthPart {
 /** A signing key of a ledger and the seqs that it signs: from `fromSeq` to `toSeq`, both inclusive. */
 export interface LedgerKey {
   readonly keyId: string
-  readonly alg: 'Ed25519'
+  readonly alg: 'ed25519'
   /** 64 lower-case hex digits. */
   readonly publicHex: string
   readonly fromSeq: number

@@ -1,0 +1,105 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
+import { Fault } from '../../base/fault.ts'
+import {
+  eventBytesMaxOf,
+  eventTypeBatch,
+  eventTypeOne,
+  jsonType,
+  ndjsonType,
+  prefersAsync,
+} from '../../contract/ingest.ts'
+import type { Placement, TakenEvent } from '../../log/intake.ts'
+import type { Kit } from '../kit.ts'
+import { callerOf, route } from '../route.ts'
+import { formOf, readEvents } from './read-events.ts'
+import { receiptsText } from './receipts.ts'
+import { takeEvents } from './take.ts'
+
+/**
+ * `POST …/events`: bytes in, receipts out. The body is read here from its bytes and never by the framework, so that
+ * nothing is coerced, filled in or dropped on the way. Hot: everything but the intake happens in one turn.
+ */
+export function ingestRoutes(app: FastifyInstance, kit: Kit): void {
+  for (const type of [eventTypeOne, eventTypeBatch, ndjsonType]) {
+    app.addContentTypeParser(type, { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+  }
+  const eventBytesMax = eventBytesMaxOf(kit.ports.limits.entryBytesMax)
+  route(
+    app,
+    kit,
+    'emitEvents',
+    ({ request, reply, params }) => {
+      const { ledger } = params
+      const caller = callerOf(request)
+      const { events, alone } = readEvents(
+        formOf(request.headers['content-type']),
+        bodyBytes(request),
+        kit.ports.limits,
+      )
+      kit.rate.charge(caller.id, events.length - 1)
+      const taken = takeEvents({ ports: kit.ports, ledger, caller, eventBytesMax }, events)
+      const placed = Array.isArray(taken)
+        ? kit.ports.intake.submit(ledger, taken).then(placements => answer(taken, placements))
+        : taken.then(all => kit.ports.intake.submit(ledger, all).then(placements => answer(all, placements)))
+      return placed
+
+      function answer(all: readonly TakenEvent[], placements: readonly Placement[]): FastifyReply {
+        count(kit, ledger, placements)
+        return sendReceipts(request, reply, all, placements, alone)
+      }
+    },
+    { onRequest: gate(kit) },
+  )
+}
+
+/** Holds a place for the request from its head to the end of its answer; throws `overloaded` where there is none. */
+function gate(kit: Kit): onRequestHookHandler {
+  return (request, reply, done) => {
+    const encoding = request.headers['content-encoding']
+    if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+      return done(new Fault('unsupported-media-type', `Content-Encoding ${encoding.slice(0, 40)} is not read here.`))
+    }
+    const bytesMax = kit.ports.limits.bodyBytesMax
+    const bytes = Math.min(Number(request.headers['content-length'] ?? bytesMax), bytesMax)
+    if (!kit.admission.enter(bytes)) return done(new Fault('overloaded', 'Too many requests are under way.'))
+    reply.raw.once('close', () => kit.admission.leave(bytes))
+    done()
+  }
+}
+
+function bodyBytes(request: FastifyRequest): Uint8Array {
+  if (request.body instanceof Uint8Array) return request.body
+  throw new Fault('malformed-json', 'There is no body.')
+}
+
+function count(kit: Kit, ledger: string, placements: readonly Placement[]): void {
+  let created = 0
+  let duplicate = 0
+  for (const { status } of placements) {
+    if (status === 'created') created += 1
+    else if (status === 'duplicate') duplicate += 1
+  }
+  kit.metrics.placed(created, duplicate, placements.length - created - duplicate)
+  if (created > 0) kit.streams.wake(ledger)
+}
+
+function sendReceipts(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  events: readonly TakenEvent[],
+  placements: readonly Placement[],
+  alone: boolean,
+): FastifyReply {
+  const [first] = placements
+  if (alone && first?.status === 'conflict') {
+    const detail = `is the id of the entry at seq ${first.seq} (leaf hash ${first.leafHash}), which says something else`
+    throw new Fault('event-conflict', 'Nothing was written.', [{ pointer: '/id', detail }])
+  }
+  const prefer = request.headers['prefer']
+  const later = prefer !== undefined && prefersAsync(Array.isArray(prefer) ? prefer.join(',') : prefer)
+  if (later) reply.header('preference-applied', 'respond-async')
+  return reply
+    .code(later ? 202 : 201)
+    .header('content-type', jsonType)
+    .send(receiptsText(events, placements))
+}
