@@ -20,7 +20,7 @@ const rooms = {
   log: { rooms: ['base', 'aep', 'ledger', 'projections'], packages: ['lmdb', 'node:'] },
   query: {
     rooms: ['base', 'aep', 'ledger', 'projections', 'contract'],
-    packages: ['@clickhouse/client', 'ffi-rs', 'node:'],
+    packages: ['@clickhouse/client', 'chdb', 'ffi-rs', 'node:'],
   },
   http: {
     rooms: ['base', 'crypto', 'aep', 'ledger', 'projections', 'verify', 'contract', 'ports'],
