@@ -27,7 +27,7 @@ export function lockForWriting(folder: string): WriterLock {
   let database: DatabaseSync | undefined
   try {
     database = new DatabaseSync(join(folder, 'writer.lock'))
-    database.exec('BEGIN EXCLUSIVE')
+    database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
     writeFileSync(holderFile, `${process.pid}\n`, { mode: 0o600 })
   } catch (error) {
     database?.close()
