@@ -1,4 +1,6 @@
-import type { Lease, LeaseStatus } from './leases.ts'
+import type { LeaseAt, LeaseStatus } from './leases.ts'
+
+export type { LeaseAt } from './leases.ts'
 
 export interface LeaseFilter {
   readonly lease?: string
@@ -17,20 +19,22 @@ export interface LeasePage {
   readonly asOf: number
 }
 
-/** A lease as it stood at a moment. */
-export interface LeaseAt {
-  readonly lease: Lease
-  readonly status: LeaseStatus
-  /** Uses counted up to that moment. */
-  readonly invocationCount: number
-}
-
 /** Reading side of the lease view. A view never claims more than its position. */
 export interface LeaseView {
   /** Last seq folded; -1 before the first. */
   position(ledger: string): Promise<number>
   /** Resolves when the view has folded `seq`, or after `timeoutMs`, whichever is first; true when it has. */
   reached(ledger: string, seq: number, timeoutMs: number): Promise<boolean>
-  /** Leases of `ledger` as they stood at `atMs` by event time, at most `limit`, after `grantedSeq > after`. */
-  list(ledger: string, filter: LeaseFilter, atMs: number, limit: number, after?: number): Promise<LeasePage>
+  /**
+   * Leases of `ledger` as they stood at `atMs` by event time (`leaseAt`), at most `limit`, after `grantedSeq > after`.
+   * With `now`, `atMs` is the present, and all that is known counts however it is dated (`leaseNow`).
+   */
+  list(
+    ledger: string,
+    filter: LeaseFilter,
+    atMs: number,
+    limit: number,
+    after?: number,
+    now?: boolean,
+  ): Promise<LeasePage>
 }
