@@ -10,6 +10,8 @@ export interface TrustedKey {
   /** First and last moment at which it may sign, ms since the epoch, both inclusive. */
   readonly notBeforeMs?: number
   readonly notAfterMs?: number
+  /** CloudEvents `source` prefixes that it signs for; absent or empty: any. */
+  readonly sources?: readonly string[]
 }
 
 /** The trusted keys by id. An id may stand for several keys, and one key may stand under several ids. */

@@ -19,7 +19,7 @@ export function emitterSigningInput(event: AepEvent): Uint8Array {
 
 /**
  * What the emitter's own signature is worth: `absent` where there is none, `key_unknown` where no trusted key of that id is
- * in force at the event's time, `invalid` for anything else that does not verify. Cost: one canonical form and, at most,
+ * for the event's source and in force at its time, `invalid` for anything else that does not verify. Cost: one canonical form and, at most,
  * one verification a key of that id.
  */
 export function emitterSigVerdict(
@@ -30,7 +30,7 @@ export function emitterSigVerdict(
   if (event.emittersig === undefined) return 'absent'
   const signature = fromBase64(event.emittersig)
   if (signature?.length !== 64) return 'invalid'
-  const known = (keys.get(event.emitterkeyid ?? '') ?? []).filter(key => isInForce(key, event))
+  const known = (keys.get(event.emitterkeyid ?? '') ?? []).filter(key => isFor(key, event) && isInForce(key, event))
   if (known.length === 0) return 'key_unknown'
   const message = emitterSigningInput(event)
   const valid = known.some(({ publicKey }) => suite.verify(publicKey, message, signature))
@@ -51,6 +51,9 @@ export function recordSigVerdict(
   const record = text ?? ('record' in event.data ? event.data.record : undefined)
   return record === undefined ? 'absent' : recordSignature(record, keys, suite)
 }
+
+const isFor = ({ sources = [] }: TrustedKey, { source }: AepEvent): boolean =>
+  sources.length === 0 || sources.some(prefix => source.startsWith(prefix))
 
 /** A key with a window signs only within it, by the event's own time; an event without one is in no window. */
 function isInForce({ notBeforeMs, notAfterMs }: TrustedKey, { time }: AepEvent): boolean {
