@@ -3,8 +3,8 @@ import { isAcceptable } from './point.ts'
 import type { Suite } from './suite.ts'
 
 /**
- * `Suite` over OpenSSL. Its Ed25519 is cofactorless, compares R as bytes and refuses S >= L, but takes small-order and
- * non-canonical keys: those are refused here first. Key objects are kept, since making one costs as much as using it.
+ * `Suite` over OpenSSL. Its Ed25519 is cofactorless, compares R as bytes and refuses S >= L; whether it takes points of
+ * small order and keys in other spellings depends on its version, so those are refused here first. Key objects are kept, since making one costs as much as using it.
  */
 export const nodeSuite: Suite = {
   sha256(...parts) {

@@ -6,12 +6,16 @@
  * 5.1.2). p = 2^255 - 19, L = 2^252 + 27742317777372353535851937790883648493.
  */
 
-/** Whether a verifier may use this key and this signature at all: a cheap check, to be followed by the equation. */
+/**
+ * Whether a verifier may use this key and this signature at all: a cheap check, to be followed by the equation. R of small
+ * order is what Web Cryptography refuses and OpenSSL since 3.5 too; no signer makes one.
+ */
 export const isAcceptable = (publicKey: Uint8Array, signature: Uint8Array): boolean =>
   publicKey.length === 32 &&
   signature.length === 64 &&
   isCanonicalPoint(publicKey) &&
   !isSmallOrder(publicKey) &&
+  !isSmallOrder(signature) &&
   isCanonicalScalar(signature.subarray(32))
 
 /**
@@ -25,8 +29,8 @@ export function isCanonicalPoint(point: Uint8Array): boolean {
 }
 
 /**
- * Whether 32 bytes name a point of order 1, 2, 4 or 8, in any spelling. Such a key makes [k]A vanish for some or all
- * messages, so that one signature fits many.
+ * Whether the first 32 bytes name a point of order 1, 2, 4 or 8, in any spelling. Such a key makes [k]A vanish for some or
+ * all messages, so that one signature fits many.
  */
 export function isSmallOrder(point: Uint8Array): boolean {
   const y = magnitude(point)

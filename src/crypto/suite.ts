@@ -3,7 +3,7 @@
  * (`node.ts`, OpenSSL) and in a browser (`portable.ts`, @noble).
  *
  * `verify` holds **one** acceptance rule for Ed25519, in both: cofactorless ([S]B = R + [k]A), R compared as bytes,
- * S < L, A canonical and not of small order. It is RFC 8032 section 5.1.7 with the choices it leaves open closed.
+ * S < L, A canonical, neither A nor R of small order. It is RFC 8032 section 5.1.7 with the choices it leaves open closed.
  * A bad signature, key or length is `false`; nothing about its input makes it throw.
  */
 export interface Suite {
