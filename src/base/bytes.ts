@@ -46,11 +46,27 @@ export function base64(bytes: Uint8Array): string {
 
 /** Bytes of padded standard base64; `undefined` for white space, missing padding, base64url or set trailing bits. */
 export function fromBase64(text: string): Uint8Array | undefined {
-  if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return undefined
-  const binary = atob(text)
-  const bytes = new Uint8Array(binary.length)
-  for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i)
-  return base64(bytes) === text ? bytes : undefined
+  if (text.length % 4 !== 0) return undefined
+  const digits = text.endsWith('==') ? text.length - 2 : text.endsWith('=') ? text.length - 1 : text.length
+  const bytes = new Uint8Array((digits * 3) >> 2)
+  let at = 0
+  let bits = 0
+  for (let i = 0; i < digits; i++) {
+    const digit = base64Values[text.charCodeAt(i)]
+    if (digit === undefined || digit === notBase64) return undefined
+    bits = (bits << 6) | digit
+    // The first of each four digits completes no byte, each other one.
+    if (i % 4 !== 0) bytes[at++] = bits >> (6 - 2 * (i % 4))
+  }
+  // What the last digit has beyond the last byte spells nothing, and would be another spelling of the same bytes.
+  const spare = digits % 4 === 2 ? 0b1111 : digits % 4 === 3 ? 0b11 : 0
+  return (bits & spare) === 0 ? bytes : undefined
+}
+
+const notBase64 = 0xff
+const base64Values = new Uint8Array(128).fill(notBase64)
+for (const [value, digit] of [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'].entries()) {
+  base64Values[digit.charCodeAt(0)] = value
 }
 
 /** One byte string of all parts in order. */

@@ -4,7 +4,7 @@ import { type Envelope, pae, parseEnvelope } from '../dsse.ts'
 import { isArray, isObject, type Json, type JsonLimits, type JsonObject, type JsonReason, parseJson } from '../json.ts'
 import type { TrustedKey } from '../keyring.ts'
 import { name, refuse, type Tally } from './classes.ts'
-import { canonicalBytes, contentOf, without } from './content.ts'
+import { contentOf, without } from './content.ts'
 import { type Checking, checkClaim, type Outcome } from './verification.ts'
 
 export const statementPayloadType = 'application/vnd.in-toto+json'
@@ -49,9 +49,11 @@ export function judgeEnvelope(
   const keys = judgeSignatures(envelope, checking, tally)
   const statement = readStatement(envelope.payload, limits, tally)
   if (statement === undefined) return { keys }
-  const predicate = judgeStatement(statement, checking, tally)
-  if (predicate === undefined) return { keys }
-  judgeBody(record, predicate, tally)
+  const { predicate } = statement
+  const signed = isObject(predicate) ? referenceCanonicalText(predicate) : ''
+  judgeStatement(statement, signed, checking, tally)
+  if (!isObject(predicate)) return { keys }
+  judgeBody(record, predicate, signed, tally)
   return { keys, predicate }
 }
 
@@ -105,8 +107,8 @@ function readStatement(payload: Uint8Array, limits: Partial<JsonLimits>, tally: 
 /** Reasons for which the payload as a whole is no JSON, and so no statement either. */
 const isTextual = (reason: JsonReason) => reason === 'not-json' || reason === 'bom' || reason === 'invalid-utf8'
 
-/** in-toto Statement v1 about one run, its subject being the predicate itself. */
-function judgeStatement(statement: JsonObject, { suite }: Checking, tally: Tally): JsonObject | undefined {
+/** in-toto Statement v1 about one run, its subject being the predicate itself in its reference form, `signed`. */
+function judgeStatement(statement: JsonObject, signed: string, { suite }: Checking, tally: Tally): void {
   const at = '/dsse_envelope/payload'
   const { _type, predicateType, predicate, subject } = statement
   if (_type !== statementType) refuse(tally, 'dsse-payload-not-statement', at, `_type should be ${statementType}`)
@@ -116,10 +118,10 @@ function judgeStatement(statement: JsonObject, { suite }: Checking, tally: Tally
   if (!isObject(predicate)) {
     refuse(tally, 'dsse-payload-not-statement', at, 'predicate should be an object')
     refuse(tally, 'dsse-predicate-mismatch', at, 'the statement holds no record')
-    return undefined
+    return
   }
   const runId = predicate['run_id']
-  const digest = hex(suite.sha256(canonicalBytes(predicate)))
+  const digest = hex(suite.sha256(utf8(signed)))
   const subjects: readonly Json[] = isArray(subject) ? subject : []
   if (subjects.length === 0) refuse(tally, 'dsse-payload-not-statement', at, 'the statement has no subject')
   if (subjects.length === 0 || !subjects.every(one => nameOf(one) === subjectNameOf(String(runId)))) {
@@ -128,7 +130,6 @@ function judgeStatement(statement: JsonObject, { suite }: Checking, tally: Tally
   if (subjects.length === 0 || !subjects.every(one => digestOf(one) === digest)) {
     refuse(tally, 'dsse-subject-digest', at, `the subject's sha256 should be ${digest}`)
   }
-  return predicate
 }
 
 const nameOf = (subject: Json) => (isObject(subject) ? subject['name'] : undefined)
@@ -138,14 +139,14 @@ function digestOf(subject: Json): Json | undefined {
   return isObject(digest) ? digest['sha256'] : undefined
 }
 
-/** Whether the record around the envelope says what was signed inside it. */
-function judgeBody(record: JsonObject, predicate: JsonObject, tally: Tally): void {
+/** Whether the record around the envelope says what was signed inside it, whose reference form is `signed`. */
+function judgeBody(record: JsonObject, predicate: JsonObject, signed: string, tally: Tally): void {
   const detached = record['timestamp_proof'] !== undefined && predicate['timestamp_proof'] === undefined
   const body = detached ? without(contentOf(record), 'timestamp_proof') : contentOf(record)
   // The emitter makes the statement before it raises the version from v0.3 to v0.4.
   const skewed = body['schema_version'] === 'aep/v0.4' && predicate['schema_version'] === 'aep/v0.3'
-  const signed = skewed ? { ...predicate, schema_version: 'aep/v0.4' } : predicate
-  if (referenceCanonicalText(body) !== referenceCanonicalText(signed)) {
+  const comparable = skewed ? { ...body, schema_version: 'aep/v0.3' } : body
+  if (referenceCanonicalText(comparable) !== signed) {
     refuse(tally, 'dsse-predicate-mismatch', '', 'the record does not say what its envelope does')
   } else if (skewed) {
     name(tally, 'dsse-schema-version-skew', '/dsse_envelope/payload', 'the signed record says aep/v0.3')
