@@ -1,6 +1,10 @@
 import type { StoredEntry } from '../ledger/entry.ts'
 
-/** Search over entries. All members are ANDed; members of a list are ORed. */
+/**
+ * Search over entries. All members are ANDed; members of a list, which is never empty, are ORed. Members that speak of
+ * facts (principals to policies) hold for one and the same fact: `decisions: ['deny'], tools: ['x']` finds denials of x, and
+ * no record that allows x and denies y.
+ */
 export interface SearchFilter {
   /** Event time by the emitter, ms since the epoch: from inclusive, until exclusive. */
   readonly sinceMs?: number
@@ -17,7 +21,7 @@ export interface SearchFilter {
   readonly sideEffects?: readonly string[]
   readonly leases?: readonly string[]
   readonly policies?: readonly string[]
-  /** Words that must all stand in the reasons, case-insensitive. */
+  /** Words that must all stand in the reasons, whole, in any case and order. */
   readonly words?: readonly string[]
 }
 
@@ -44,16 +48,39 @@ export interface SearchPage {
   readonly asOf: number
 }
 
-/** Reading side. Throws `Fault('query-unavailable')` when ClickHouse does not answer in time. */
+/**
+ * Reading side. Throws `Fault('query-unavailable')` when ClickHouse does not answer in time, and
+ * `Fault('invalid-request')` for a filter, limit or cursor that none of its makers gives.
+ */
 export interface EventSearch {
-  search(ledger: string, filter: SearchFilter, limit: number, after?: SearchCursor): Promise<SearchPage>
+  /** `limit` is 1 to 1,000. An abort of `signal` ends the query in the server too. */
+  search(
+    ledger: string,
+    filter: SearchFilter,
+    limit: number,
+    after?: SearchCursor,
+    signal?: AbortSignal,
+  ): Promise<SearchPage>
   /** Last seq whose row, and every row before it, is in; -1 before the first. */
   position(ledger: string): Promise<number>
   /** Resolves when position has reached `seq`, or after `timeoutMs`, whichever is first; true when it has. */
   reached(ledger: string, seq: number, timeoutMs: number): Promise<boolean>
 }
 
-/** Writing side, for the follower. `insert` is idempotent: the same entries again change nothing. */
+/** A row as it is stored, to be held against the log. */
+export interface StoredRow {
+  readonly seq: number
+  readonly leafHash: string
+  readonly timeMs: number
+  readonly entry: Uint8Array
+  readonly signature: Uint8Array
+}
+
+/**
+ * Writing side, for the follower; one writer a ledger. `insert` is idempotent: the same entries again, in whatever cut,
+ * change nothing that is read. It takes contiguous entries that begin at `position + 1` or before, and is done when the
+ * rows are in; when it fails, some may be, and the next call finds out.
+ */
 export interface RowSink {
   position(ledger: string): Promise<number>
   insert(ledger: string, entries: readonly StoredEntry[]): Promise<void>

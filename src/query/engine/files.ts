@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { database, type Login } from '../server.ts'
+import { readerSettings } from '../settings.ts'
 
 /** What one start of the engine is told, for its two configuration files. */
 export interface EngineFiles {
@@ -13,17 +14,6 @@ export interface EngineFiles {
   readonly writer: Login
   readonly reader: Login
 }
-
-/**
- * Settings of the reader's profile. A search sends the same values along: that makes it behave alike on a production
- * server, and a `readonly` user may repeat what holds for it anyway.
- */
-export const readerSettings = {
-  readonly: 1,
-  max_execution_time: 10,
-  cancel_http_readonly_queries_on_client_close: 1,
-  output_format_json_quote_64bit_integers: 1,
-} as const
 
 /** config.xml. Pools and caches are cut for two cores; the server's defaults hold hundreds of threads and gigabytes. */
 export const configXml = ({ usersPath, memoryBytesMax, secretPath, nonce }: EngineFiles): string => `<clickhouse>

@@ -1,0 +1,59 @@
+-- One row an entry: what it says, flat, for searching, and the entry's own bytes, so that a hit can be proved.
+-- fact_* are parallel arrays, one element a fact: a filter over several of them holds for one and the same fact.
+-- The month of a row is that of recorded_at, which the ledger says: an emitter's own times could make a part a row.
+CREATE TABLE IF NOT EXISTS aep_ledger.entries
+(
+  ledger LowCardinality(String),
+  seq UInt64 CODEC(Delta, ZSTD(1)),
+  leaf_hash FixedString(32) CODEC(NONE),
+  recorded_at DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
+  time DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
+  time_from Enum8('event' = 1, 'recorded' = 2),
+  type LowCardinality(String),
+  source String CODEC(ZSTD(1)),
+  event_id String CODEC(ZSTD(1)),
+  key_id LowCardinality(String),
+  intake_by LowCardinality(String),
+  emitter_sig LowCardinality(String),
+  record_sig LowCardinality(String),
+  principal String CODEC(ZSTD(1)),
+  session String CODEC(ZSTD(1)),
+  run String CODEC(ZSTD(1)),
+  fact_kind Array(LowCardinality(String)),
+  fact_principal Array(String) CODEC(ZSTD(1)),
+  fact_session Array(String) CODEC(ZSTD(1)),
+  fact_run Array(String) CODEC(ZSTD(1)),
+  fact_server Array(String) CODEC(ZSTD(1)),
+  fact_tools Array(Array(String)) CODEC(ZSTD(1)),
+  fact_decision Array(LowCardinality(String)),
+  fact_deny_reason Array(LowCardinality(String)),
+  fact_side_effect Array(LowCardinality(String)),
+  fact_lease Array(String) CODEC(ZSTD(1)),
+  fact_policies Array(Array(String)) CODEC(ZSTD(1)),
+  fact_decision_id Array(String) CODEC(ZSTD(1)),
+  fact_outcome Array(LowCardinality(String)),
+  fact_drift Array(LowCardinality(String)),
+  reasons String CODEC(ZSTD(1)),
+  signature FixedString(64) CODEC(NONE),
+  entry String CODEC(ZSTD(3)),
+  tools Array(String) MATERIALIZED arrayDistinct(arrayFlatten(fact_tools)) CODEC(ZSTD(1)),
+  policies Array(String) MATERIALIZED arrayDistinct(arrayFlatten(fact_policies)) CODEC(ZSTD(1)),
+  INDEX ix_seq seq TYPE minmax GRANULARITY 1,
+  INDEX ix_type type TYPE set(32) GRANULARITY 1,
+  INDEX ix_event event_id TYPE bloom_filter(0.001) GRANULARITY 1,
+  INDEX ix_principal fact_principal TYPE bloom_filter(0.001) GRANULARITY 1,
+  INDEX ix_session fact_session TYPE bloom_filter(0.001) GRANULARITY 1,
+  INDEX ix_run fact_run TYPE bloom_filter(0.001) GRANULARITY 1,
+  INDEX ix_server fact_server TYPE bloom_filter(0.001) GRANULARITY 1,
+  INDEX ix_tool tools TYPE bloom_filter(0.001) GRANULARITY 1,
+  INDEX ix_decision fact_decision TYPE bloom_filter(0.001) GRANULARITY 1,
+  INDEX ix_deny fact_deny_reason TYPE bloom_filter(0.001) GRANULARITY 1,
+  INDEX ix_effect fact_side_effect TYPE bloom_filter(0.001) GRANULARITY 1,
+  INDEX ix_lease fact_lease TYPE bloom_filter(0.001) GRANULARITY 1,
+  INDEX ix_policy policies TYPE bloom_filter(0.001) GRANULARITY 1,
+  INDEX ix_reasons reasons TYPE text(tokenizer = splitByNonAlpha)
+)
+ENGINE = ReplacingMergeTree
+PARTITION BY toYYYYMM(recorded_at)
+ORDER BY (ledger, time, seq)
+SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 1000;

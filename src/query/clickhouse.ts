@@ -1,0 +1,194 @@
+import { Fault } from '../base/fault.ts'
+import type { StoredEntry } from '../ledger/entry.ts'
+import { blocksOf, encodeRows, type HashLeaf } from './clickhouse/blocks.ts'
+import { Connection } from './clickhouse/connection.ts'
+import { Positions } from './clickhouse/positions.ts'
+import { columns } from './clickhouse/row-binary.ts'
+import type { EventSearch, RowSink, SearchCursor, SearchFilter, SearchHit, SearchPage, StoredRow } from './port.ts'
+import { searchLimitMax, searchSql } from './search-sql.ts'
+import { type ClickHouseServer, database } from './server.ts'
+
+export interface ClickHouseOptions {
+  readonly hashLeaf: HashLeaf
+}
+
+/** Search and its rows, in a ClickHouse. */
+export interface ClickHouse extends EventSearch, RowSink {
+  /** Brings the tables up to date now, and says what is in the way: what every other call does when it is first made. */
+  check(): Promise<void>
+  /** Rows as they are stored, by seq: from inclusive, until exclusive; those of one seq stand together. */
+  rows(ledger: string, from: number, until: number): Promise<readonly StoredRow[]>
+  close(): Promise<void>
+}
+
+/**
+ * The rows in ClickHouse: the service's own engine (hand over the `Engine` itself) or a production server. It does not
+ * wait for the server, which may come, go and come back: until it answers, every call throws
+ * `Fault('query-unavailable')`. One writer a ledger; any number of readers.
+ */
+export async function openClickHouse(server: ClickHouseServer, options: ClickHouseOptions): Promise<ClickHouse> {
+  return new ClickHouseRows(server, options)
+}
+
+/** What the writer of a ledger has to remember. */
+interface Writing {
+  /** The insert under way, or the one that is. */
+  turn: Promise<void>
+  /** Last seq of an insert that nobody knows the outcome of. */
+  unknownLast: number
+}
+
+const pollMs = 50
+
+class ClickHouseRows implements ClickHouse {
+  readonly #connection: Connection
+  readonly #positions: Positions
+  readonly #hashLeaf: HashLeaf
+  readonly #writing = new Map<string, Writing>()
+
+  constructor(server: ClickHouseServer, { hashLeaf }: ClickHouseOptions) {
+    this.#connection = new Connection(server, () => this.#positions.forget())
+    this.#positions = new Positions(this.#connection)
+    this.#hashLeaf = hashLeaf
+  }
+
+  async check(): Promise<void> {
+    await this.#connection.read('SELECT 1', {})
+  }
+
+  async search(
+    ledger: string,
+    filter: SearchFilter,
+    limit: number,
+    after?: SearchCursor,
+    signal?: AbortSignal,
+  ): Promise<SearchPage> {
+    if (!Number.isInteger(limit) || limit < 1 || limit > searchLimitMax) {
+      throw new Fault('invalid-request', 'the search does not fit', [
+        { pointer: 'limit', detail: `takes 1 to ${searchLimitMax}` },
+      ])
+    }
+    const { text, params } = searchSql(ledger, filter, limit + 1, after)
+    // Asked before the rows: whatever comes in between is a row more than promised, never one less.
+    const asOf = await this.position(ledger)
+    const found = await this.#connection.read<FoundRow>(text, params, signal)
+    const items = found.slice(0, limit).map(hitOf)
+    const last = items.at(-1)
+    return found.length > limit && last !== undefined
+      ? { items, next: { timeMs: last.timeMs, seq: last.seq }, asOf }
+      : { items, asOf }
+  }
+
+  async position(ledger: string): Promise<number> {
+    return (await this.#positions.standing(ledger, this.#writing.has(ledger))).position
+  }
+
+  async reached(ledger: string, seq: number, timeoutMs: number): Promise<boolean> {
+    const until = performance.now() + timeoutMs
+    for (;;) {
+      if ((await this.position(ledger)) >= seq) return true
+      if (performance.now() + pollMs > until) return false
+      await new Promise(resolve => setTimeout(resolve, pollMs))
+    }
+  }
+
+  async insert(ledger: string, entries: readonly StoredEntry[]): Promise<void> {
+    const writing = this.#writing.get(ledger) ?? { turn: Promise.resolve(), unknownLast: -1 }
+    this.#writing.set(ledger, writing)
+    const mine = writing.turn.then(() => this.#insert(ledger, entries, writing))
+    writing.turn = mine.catch(() => {})
+    await mine
+  }
+
+  async #insert(ledger: string, entries: readonly StoredEntry[], writing: Writing): Promise<void> {
+    const { position } = await this.#positions.standing(ledger, true)
+    const missing = entries.filter(({ seq }) => seq > position)
+    const first = missing[0]?.seq
+    if (first === undefined) return
+    if (first !== position + 1) {
+      throw new Fault('query-unavailable', `rows of ${ledger} are in up to ${position}: ${first} would leave a hole`)
+    }
+    for (const block of blocksOf(missing, writing.unknownLast)) await this.#insertBlock(ledger, block, writing)
+  }
+
+  /**
+   * One insert, and the server's word that it added every row. When it added fewer, it took the block for one it had seen
+   * (right, when an answer was lost; wrong, when rows were lost since): what is really there decides.
+   */
+  async #insertBlock(ledger: string, block: readonly StoredEntry[], writing: Writing): Promise<void> {
+    const end = block.at(-1)?.seq ?? -1
+    writing.unknownLast = end
+    const { last } = await this.#positions.standing(ledger, true)
+    const rows = last < (block[0]?.seq ?? 0) ? block : await this.#absent(ledger, block)
+    // Rows that fill a hole have been in before, perhaps under this very token.
+    const heals = last >= (block[0]?.seq ?? 0)
+    const added = rows.length === 0 ? 0 : await this.#send(ledger, rows, heals)
+    if (added !== rows.length) {
+      this.#positions.forget(ledger)
+      const now = await this.#positions.standing(ledger, true)
+      if (now.position < end) {
+        const lost = await this.#absent(ledger, block)
+        if ((await this.#send(ledger, lost, true)) !== lost.length) {
+          throw new Fault('query-unavailable', `ClickHouse does not take the rows of ${ledger} from ${lost[0]?.seq} on`)
+        }
+      }
+    }
+    this.#positions.advance(ledger, end)
+    writing.unknownLast = -1
+  }
+
+  async #send(ledger: string, rows: readonly StoredEntry[], once: boolean): Promise<number> {
+    const token = `${ledger}:${rows[0]?.seq}-${rows.at(-1)?.seq}${once ? `:${crypto.randomUUID()}` : ''}`
+    const body = await encodeRows(this.#hashLeaf, rows)
+    return this.#connection.insert(`${database}.entries (${columns.join(', ')})`, body, 'RowBinary', token)
+  }
+
+  /** Those of a block that are not in: it may have got in by halves, one month and not the other. */
+  async #absent(ledger: string, block: readonly StoredEntry[]): Promise<readonly StoredEntry[]> {
+    const found = await this.#connection.read<{ seq: string }>(
+      `SELECT DISTINCT seq FROM ${database}.entries
+       WHERE ledger = {ledger:String} AND seq >= {first:UInt64} AND seq <= {last:UInt64}`,
+      { ledger, first: block[0]?.seq, last: block.at(-1)?.seq },
+    )
+    const there = new Set(found.map(({ seq }) => Number(seq)))
+    return block.filter(({ seq }) => !there.has(seq))
+  }
+
+  async reset(): Promise<void> {
+    const turns = [...this.#writing.values()].map(({ turn }) => turn)
+    await Promise.all(turns)
+    await this.#connection.command(`TRUNCATE TABLE ${database}.entries`)
+    this.#positions.forget()
+  }
+
+  async rows(ledger: string, from: number, until: number): Promise<readonly StoredRow[]> {
+    const found = await this.#connection.read<FoundRow>(
+      `SELECT seq, lower(hex(leaf_hash)) AS leafHash, toUnixTimestamp64Milli(time) AS timeMs,
+         base64Encode(entry) AS entry, base64Encode(signature) AS signature
+       FROM ${database}.entries
+       WHERE ledger = {ledger:String} AND seq >= {from:UInt64} AND seq < {until:UInt64} ORDER BY seq`,
+      { ledger, from, until },
+    )
+    return found.map(row => ({
+      seq: Number(row.seq),
+      leafHash: row.leafHash,
+      timeMs: Number(row.timeMs),
+      entry: Buffer.from(row.entry, 'base64'),
+      signature: Buffer.from(row.signature, 'base64'),
+    }))
+  }
+
+  async close(): Promise<void> {
+    await this.#connection.close()
+  }
+}
+
+interface FoundRow {
+  readonly seq: string
+  readonly leafHash: string
+  readonly timeMs: string
+  readonly entry: string
+  readonly signature: string
+}
+
+const hitOf = (row: FoundRow): SearchHit => ({ ...row, seq: Number(row.seq), timeMs: Number(row.timeMs) })

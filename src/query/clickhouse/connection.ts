@@ -1,0 +1,161 @@
+import { Readable } from 'node:stream'
+import {
+  type ClickHouseClient,
+  ClickHouseError,
+  ClickHouseLogLevel,
+  type ClickHouseSettings,
+  createClient,
+} from '@clickhouse/client'
+import { Fault } from '../../base/fault.ts'
+import type { ClickHouseServer, Login } from '../server.ts'
+import { readerSettings } from '../settings.ts'
+import { MigrationRefused, migrate } from './migrate.ts'
+
+/** Parameters of a statement: `{name:Type}` in its text. */
+export type Params = Readonly<Record<string, unknown>>
+
+const connectionsMax = 8
+/** For a search: a little over what the server gives it, so that the server is the one to say that it took too long. */
+const readMsMax = readerSettings.max_execution_time * 1000 + 2_000
+const writeMsMax = 60_000
+
+const writerSettings: ClickHouseSettings = {
+  async_insert: 0,
+  insert_deduplicate: 1,
+  deduplicate_blocks_in_dependent_materialized_views: 1,
+  // A block is cut by seq; which months it falls into is not for the server to limit.
+  max_partitions_per_insert_block: '0',
+  max_execution_time: writeMsMax / 1000,
+  output_format_json_quote_64bit_integers: 1,
+}
+
+interface Clients {
+  readonly of: readonly unknown[]
+  readonly writer: ClickHouseClient
+  readonly reader: ClickHouseClient
+  /** Resolves when the tables are as this version needs them. */
+  readonly migrated: Promise<void>
+}
+
+/**
+ * ClickHouse over its HTTP, through the plain client: the same for the service's own engine and for a production server.
+ *
+ * Connects, and brings the tables up to date, when first asked; again when the server's address or logins are others than
+ * before (an engine that was started again); and again after a failure to. Every failure is a `Fault('query-unavailable')`.
+ */
+export class Connection {
+  readonly #server: ClickHouseServer
+  readonly #onLost: () => void
+  #clients: Clients | undefined
+  #closed = false
+
+  /** `onLost` is called whenever what was known of the tables may not hold any more. */
+  constructor(server: ClickHouseServer, onLost: () => void) {
+    this.#server = server
+    this.#onLost = onLost
+  }
+
+  /** Rows of a query by the reader. An abort of `signal` ends the query in the server too. */
+  async read<T>(sql: string, params: Params, signal?: AbortSignal): Promise<T[]> {
+    return this.#use(async ({ reader }) => {
+      const answer = await reader.query({
+        query: sql,
+        query_params: { ...params },
+        format: 'JSONEachRow',
+        ...(signal === undefined ? {} : { abort_signal: signal }),
+      })
+      return answer.json<T>()
+    })
+  }
+
+  /** A statement by the writer. */
+  async command(sql: string): Promise<void> {
+    await this.#use(({ writer }) => writer.command({ query: sql }))
+  }
+
+  /** Inserts a body in `format`; resolves with how many rows it added, once they are in. */
+  async insert(into: string, body: readonly Uint8Array[], format: string, token: string): Promise<number> {
+    return this.#use(async ({ writer }) => {
+      const { stream, summary } = await writer.exec({
+        query: `INSERT INTO ${into} FORMAT ${format}`,
+        values: Readable.from(body, { objectMode: false }),
+        clickhouse_settings: { insert_deduplication_token: token },
+      })
+      for await (const _ of stream);
+      return Number(summary?.written_rows ?? 0)
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#drop()
+  }
+
+  async #use<T>(work: (clients: Clients) => Promise<T>): Promise<T> {
+    if (this.#closed) throw new Fault('query-unavailable', 'the connection to ClickHouse is closed')
+    try {
+      const clients = this.#connected()
+      await clients.migrated
+      return await work(clients)
+    } catch (error) {
+      if (!(error instanceof ClickHouseError)) await this.#drop()
+      this.#onLost()
+      throw unavailable(error)
+    }
+  }
+
+  #connected(): Clients {
+    const { url, writer, reader = writer } = this.#server
+    const of = [url, writer.username, writer.password, reader.username, reader.password]
+    if (this.#clients !== undefined) {
+      if (this.#clients.of.every((value, index) => value === of[index])) return this.#clients
+      void this.#drop()
+      this.#onLost()
+    }
+    const write = clientOf(url, writer, writeMsMax, writerSettings)
+    const read = clientOf(url, reader, readMsMax, readerSettings)
+    const migrated = migrate(write)
+    // Whoever asks next waits for it and hears of its failure; until then nobody does.
+    migrated.catch(() => {})
+    this.#clients = { of, writer: write, reader: read, migrated }
+    return this.#clients
+  }
+
+  async #drop(): Promise<void> {
+    const clients = this.#clients
+    this.#clients = undefined
+    await Promise.allSettled([clients?.writer.close(), clients?.reader.close()])
+  }
+}
+
+function clientOf(url: string, login: Login, timeoutMs: number, settings: ClickHouseSettings): ClickHouseClient {
+  const { origin, pathname } = new URL(url)
+  return createClient({
+    url: origin,
+    // The client takes a path in its URL for the name of a database.
+    ...(pathname === '/' ? {} : { pathname }),
+    username: login.username,
+    password: login.password,
+    database: 'default',
+    application: 'aep-ledger',
+    request_timeout: timeoutMs,
+    max_open_connections: connectionsMax,
+    clickhouse_settings: settings,
+    use_multipart_params_auto: true,
+    // Its logger prints whole statements, and what people search for is not for a log.
+    log: { level: ClickHouseLogLevel.OFF },
+  })
+}
+
+/** Code 159 TIMEOUT_EXCEEDED, 241 MEMORY_LIMIT_EXCEEDED: the query was too much; others: something is wrong. */
+function unavailable(error: unknown): Fault {
+  if (error instanceof Fault) return error
+  if (error instanceof MigrationRefused) return new Fault('query-unavailable', error.message, [], error)
+  if (error instanceof ClickHouseError) {
+    if (error.code === '159') return new Fault('query-unavailable', 'the search took too long', [], error)
+    if (error.code === '241') return new Fault('query-unavailable', 'the search took too much memory', [], error)
+    return new Fault('query-unavailable', `ClickHouse refused with code ${error.code} ${error.type ?? ''}`, [], error)
+  }
+  const { code, message } = error as { code?: string; message?: string }
+  return new Fault('query-unavailable', `ClickHouse does not answer: ${code ?? message ?? 'unknown'}`, [], error)
+}

@@ -1,0 +1,94 @@
+import { database } from '../server.ts'
+import type { Connection } from './connection.ts'
+
+/** What is in the rows of one ledger. */
+export interface Standing {
+  /** Last seq of the run that begins at 0 and has no hole; -1 when there is none. */
+  readonly position: number
+  /** Last seq of all: above `position` where a block got in by halves, or rows were taken away. */
+  readonly last: number
+}
+
+interface Known extends Standing {
+  readonly checkedMs: number
+}
+
+/** Seqs that one chunk of the search for holes counts: a row of its answer each. */
+const chunk = 65_536
+/** How long a writer believes what it knows: nobody else writes, but somebody may have emptied the tables. */
+const freshMs = 5_000
+
+/**
+ * Positions, derived from the rows themselves, so that they can claim no more than what is there, whatever became of the
+ * folder. Cost: the first question reads the seqs of a ledger, some 10 ms a million; each later one looks past the
+ * position that is known.
+ */
+export class Positions {
+  readonly #connection: Connection
+  readonly #known = new Map<string, Known>()
+
+  constructor(connection: Connection) {
+    this.#connection = connection
+  }
+
+  /** Forgets what is known, of one ledger or of all. */
+  forget(ledger?: string): void {
+    if (ledger === undefined) this.#known.clear()
+    else this.#known.delete(ledger)
+  }
+
+  /** What the one writer of a ledger has just made true. */
+  advance(ledger: string, position: number): void {
+    const last = Math.max(position, this.#known.get(ledger)?.last ?? -1)
+    this.#known.set(ledger, { position, last, checkedMs: performance.now() })
+  }
+
+  /** `writing`: the caller is the one writer, and knows what it wrote. */
+  async standing(ledger: string, writing: boolean): Promise<Standing> {
+    const known = this.#known.get(ledger)
+    if (known === undefined) return this.#keep(ledger, await this.#derive(ledger))
+    if (writing && performance.now() - known.checkedMs < freshMs) return known
+    return this.#keep(ledger, (await this.#extend(ledger, known)) ?? (await this.#derive(ledger)))
+  }
+
+  #keep(ledger: string, standing: Standing): Standing {
+    this.#known.set(ledger, { ...standing, checkedMs: performance.now() })
+    return standing
+  }
+
+  /** From what is known to what is there now; `undefined` when it is not as simple as rows added at the end. */
+  async #extend(ledger: string, { position }: Standing): Promise<Standing | undefined> {
+    const [found] = await this.#connection.read<{ count: string; last: string }>(
+      `SELECT groupBitmap(seq) AS count, max(seq) AS last FROM ${database}.entries
+       WHERE ledger = {ledger:String} AND seq >= {from:UInt64}`,
+      { ledger, from: Math.max(position, 0) },
+    )
+    const count = Number(found?.count ?? 0)
+    if (count === 0) return position < 0 ? { position: -1, last: -1 } : undefined
+    const last = Number(found?.last)
+    return count === last - Math.max(position, 0) + 1 ? { position: last, last } : undefined
+  }
+
+  async #derive(ledger: string): Promise<Standing> {
+    const chunks = await this.#connection.read<{ chunk: string; count: string; last: string }>(
+      `SELECT intDiv(seq, ${chunk}) AS chunk, groupBitmap(seq) AS count, max(seq) AS last FROM ${database}.entries
+       WHERE ledger = {ledger:String} GROUP BY chunk ORDER BY chunk`,
+      { ledger },
+    )
+    const last = Number(chunks.at(-1)?.last ?? -1)
+    let full = 0
+    while (Number(chunks[full]?.chunk ?? -1) === full && Number(chunks[full]?.count) === chunk) full++
+    const first = full * chunk
+    const rest = await this.#connection.read<{ seq: string }>(
+      `SELECT DISTINCT seq FROM ${database}.entries
+       WHERE ledger = {ledger:String} AND seq >= {first:UInt64} AND seq < {end:UInt64} ORDER BY seq`,
+      { ledger, first, end: first + chunk },
+    )
+    let position = first - 1
+    for (const { seq } of rest) {
+      if (Number(seq) !== position + 1) break
+      position++
+    }
+    return { position, last }
+  }
+}
