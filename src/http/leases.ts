@@ -42,7 +42,7 @@ async function leasesPage(
   if (atMs === undefined) throw new Error('the shape let a moment through that is none')
   const head = await headOf(kit, ledger)
   await leases.reached(ledger, head.seq, limits.readWaitMs)
-  const page = await leases.list(ledger, filter, atMs, limit, begin?.[1])
+  const page = await leases.list(ledger, filter, atMs, limit, begin?.[1], at === undefined)
   const next = page.next === undefined ? null : writeCursor(suite, scope, [atMs, page.next])
   if (next !== null) reply.header('link', linkNext(request, 'cursor', next))
   return { items: page.items.map(leaseOf), next, as_of: page.asOf, complete: page.asOf >= head.seq }

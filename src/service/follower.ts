@@ -17,6 +17,8 @@ export interface FollowerOptions {
   /** Rest after a step, ms: fewer, larger steps, and the machine left to ingest. A waiting reader cuts it short. */
   readonly restMs: number
   readonly onError: (error: unknown, retryInMs: number) => void
+  /** After each step that went well. */
+  readonly onStep?: () => void
 }
 
 const retryMsMin = 100
@@ -52,6 +54,11 @@ export class Follower {
   wake(): void {
     this.#woken = true
     if (this.#sleeper?.until === 'woken') this.#sleeper.end()
+  }
+
+  /** What was in the way is gone, as far as anybody knows: don't wait for the next try. */
+  retryNow(): void {
+    this.#sleeper?.end()
   }
 
   async stop(): Promise<void> {
@@ -91,6 +98,7 @@ export class Follower {
       try {
         const took = await this.#step()
         retryMs = retryMsMin
+        this.#options.onStep?.()
         if (took) await this.#sleep(this.#waiting.length > 0 ? 0 : this.#options.restMs, 'hurried')
         else if (!this.#woken) await this.#sleep(idleMs, 'woken')
       } catch (error) {

@@ -5,9 +5,9 @@ import type { Sequencer } from './sequencer.ts'
 export function healthOf(parts: {
   readonly sequencer: Sequencer
   readonly search: { readonly ready: boolean; readonly detail: string }
-  readonly leases: { readonly behind: number; readonly failing: string | undefined }
+  readonly state: { readonly behind: number; readonly failing: string | undefined }
 }): readonly HealthPart[] {
-  const { sequencer, search, leases } = parts
+  const { sequencer, search, state } = parts
   return [
     {
       name: 'log',
@@ -17,8 +17,8 @@ export function healthOf(parts: {
     },
     {
       name: 'leases',
-      ready: leases.failing === undefined,
-      detail: leases.failing ?? `${leases.behind} entries behind`,
+      ready: state.failing === undefined,
+      detail: state.failing ?? `${state.behind} entries behind`,
       essential: false,
     },
     { name: 'search', ...search, essential: false },

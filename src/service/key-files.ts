@@ -31,7 +31,7 @@ export interface OwnKey {
   readonly keyId: string
   readonly publicHex: string
   readonly signer: Signer
-  /** RFC 3339; a configured seed has none, and comes first. */
+  /** RFC 3339; a configured seed has none. */
   readonly createdAt?: string
 }
 
@@ -64,7 +64,7 @@ export class KeyFiles {
     return this.#keys.get(keyId)
   }
 
-  /** The key that a new ledger begins with: the configured one, or else the newest. */
+  /** The key that a new ledger begins with: the newest; a configured seed counts as the oldest. */
   newest(): OwnKey {
     const [first, ...others] = this.#keys.values()
     if (first === undefined) throw new Error(`There is no signing key in ${this.#dir}.`)
@@ -116,7 +116,7 @@ export class KeyFiles {
   }
 }
 
-const age = (key: OwnKey): string => key.createdAt ?? '9999'
+const age = (key: OwnKey): string => key.createdAt ?? ''
 
 /** Writes a file that only its owner may read. Whole and on disk when it returns, or not there at all. */
 export function writeSecret(path: string, text: string): void {

@@ -1,0 +1,50 @@
+import { hash, randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { makeToken } from '../http/auth.ts'
+import type { ControlStore } from '../log/control.ts'
+import { writeSecret } from './key-files.ts'
+
+/** Where the first admin token is written, for the CLI on the same machine. */
+export const adminTokenFile = (dataDir: string): string => join(dataDir, 'admin.token')
+
+/**
+ * Sees to it that somebody can administer: the configured admin token is in force from now on under the id `admin`;
+ * without one, and with no admin token in force, one is made and written to a file that only its owner may read. The
+ * server keeps hashes only. Returns the path of the file, when it was written now.
+ */
+export async function ensureAdminToken(
+  dataDir: string,
+  control: ControlStore,
+  configured: string | undefined,
+  now: Date,
+): Promise<string | undefined> {
+  const fields = {
+    label: 'first admin',
+    role: 'admin',
+    ledgers: ['*'],
+    sources: [],
+    createdAt: now.toISOString(),
+  } as const
+  if (configured !== undefined) {
+    await control.putToken({ ...fields, id: 'admin', label: 'configured', sha256: hash('sha256', configured) })
+    return undefined
+  }
+  const tokens = await control.tokens()
+  if (tokens.some(token => token.role === 'admin' && token.revokedAt === undefined)) return undefined
+  const { text, record } = makeToken(fields)
+  const path = adminTokenFile(dataDir)
+  // Written before it is in force: a crash in between leaves a file with a dead token, and the next start makes another.
+  writeSecret(path, `${text}\n`)
+  await control.putToken(record)
+  return path
+}
+
+/** The installation's name in genesis entries: configured, or made once with a random part and kept. */
+export function ensureOrigin(dataDir: string, configured: string | undefined): string {
+  if (configured !== undefined) return configured
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  const path = join(dataDir, 'origin')
+  if (!existsSync(path)) writeSecret(path, `ledger-${randomBytes(8).toString('hex')}.invalid\n`)
+  return readFileSync(path, 'utf8').trim()
+}

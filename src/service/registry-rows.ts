@@ -1,0 +1,50 @@
+import { textOf } from '../base/bytes.ts'
+import { readEntry } from '../ledger/decode.ts'
+import type { StoredEntry } from '../ledger/entry.ts'
+import { type EmitterHistory, evolveEmitters, noEmitters } from '../projections/emitters.ts'
+import { evolveKeys, type KeyHistory, noKeys } from '../projections/keys.ts'
+import type { ViewChange, ViewStore } from '../projections/store.ts'
+import { row, stateView } from './state-rows.ts'
+
+/** What a ledger's entries say of its signing keys and of the emitters it knows. */
+export interface Registered {
+  readonly keys: KeyHistory
+  readonly emitters: EmitterHistory
+}
+
+export const nothingRegistered: Registered = { keys: noKeys, emitters: noEmitters }
+
+/** One row a ledger: both histories, as JSON. */
+const registryKey = 'r/registry'
+
+const ownType = Buffer.from('"type":"aep.ledger.')
+
+/** The histories after more entries, in order; the same object when none of them speaks of keys or emitters. */
+export function evolveRegistered(before: Registered, entries: readonly StoredEntry[]): Registered {
+  let after = before
+  for (const { bytes } of entries) {
+    // Only entries of the ledger's own matter. Whoever writes these words inside a text has the entry read for nothing.
+    if (!holds(bytes, ownType)) continue
+    const entry = readEntry(bytes)
+    const keys = evolveKeys(after.keys, entry)
+    const emitters = evolveEmitters(after.emitters, entry)
+    if (keys !== after.keys || emitters !== after.emitters) after = { keys, emitters }
+  }
+  return after
+}
+
+const holds = (bytes: Uint8Array, words: Buffer): boolean =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes(words)
+
+/** The row as of the view's position. */
+export function registeredRow(store: ViewStore, ledger: string): Registered {
+  const value = store.get(stateView, ledger, registryKey)
+  return value === undefined ? nothingRegistered : (JSON.parse(textOf(value) ?? '') as Registered)
+}
+
+/** What entries that follow the view's position change. */
+export function registryChanges(store: ViewStore, ledger: string, entries: readonly StoredEntry[]): ViewChange[] {
+  const before = registeredRow(store, ledger)
+  const after = evolveRegistered(before, entries)
+  return after === before ? [] : [row(registryKey, after)]
+}

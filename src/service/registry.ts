@@ -1,0 +1,97 @@
+import type { KeyRing } from '../aep/keyring.ts'
+import { Fault } from '../base/fault.ts'
+import type { LedgerKey } from '../http/ports.ts'
+import type { StoredEntry } from '../ledger/entry.ts'
+import type { LogReader } from '../log/port.ts'
+import { emitterKeysAt } from '../projections/emitters.ts'
+import { keyAt } from '../projections/keys.ts'
+import type { ViewStore } from '../projections/store.ts'
+import type { KeyFiles } from './key-files.ts'
+import { evolveRegistered, nothingRegistered, type Registered, registeredRow } from './registry-rows.ts'
+import type { Signer } from './signer.ts'
+import { stateView } from './state-rows.ts'
+
+const catchUpEntries = 5_000
+
+interface Known {
+  readonly registered: Registered
+  /** Last seq folded. */
+  readonly seq: number
+}
+
+/**
+ * Which key signs each ledger's next entry, and whose emitters' signatures count: as the ledgers' own entries say, up to
+ * the last one written. The stored row gives it a start; what the log has beyond that is folded before the first write.
+ */
+export class Registry {
+  readonly #files: KeyFiles
+  readonly #known = new Map<string, Known>()
+  readonly #rings = new Map<string, KeyRing>()
+
+  private constructor(files: KeyFiles) {
+    this.#files = files
+  }
+
+  static async open(log: LogReader, views: ViewStore, files: KeyFiles): Promise<Registry> {
+    const registry = new Registry(files)
+    for (const ledger of await log.ledgers()) {
+      registry.#set(ledger, registeredRow(views, ledger), views.position(stateView, ledger))
+      for (;;) {
+        const entries = await log.read(ledger, registry.#at(ledger).seq + 1, catchUpEntries)
+        if (entries.length === 0) break
+        registry.fold(ledger, entries)
+      }
+    }
+    return registry
+  }
+
+  /** Entries that were just appended. */
+  fold(ledger: string, entries: readonly StoredEntry[]): void {
+    const { registered, seq } = this.#at(ledger)
+    this.#set(ledger, evolveRegistered(registered, entries), entries.at(-1)?.seq ?? seq)
+  }
+
+  /** Id of the key that signs the next entry; the newest key at hand for a ledger that is yet to be made. */
+  signingKey(ledger: string): string {
+    const { registered, seq } = this.#at(ledger)
+    if (seq < 0) return this.#files.newest().keyId
+    const turn = keyAt(registered.keys, seq + 1)
+    if (turn === undefined)
+      throw new Fault('log-unavailable', `No key of ${ledger} is in force any more: its signing key was revoked.`)
+    return turn.keyId
+  }
+
+  /** Signs the next entry of `ledger`; `log-unavailable` when the private key is not at hand. */
+  signer(ledger: string): Signer {
+    const keyId = this.signingKey(ledger)
+    const key = this.#files.get(keyId)
+    if (key === undefined) {
+      const detail = `The private key ${keyId}, which signs ${ledger}, is not in the keys folder: restore it from your backup.`
+      throw new Fault('log-unavailable', detail)
+    }
+    return key.signer
+  }
+
+  keys(ledger: string): readonly LedgerKey[] {
+    return this.#at(ledger).registered.keys.turns.map(turn => ({ ...turn, alg: 'ed25519' }))
+  }
+
+  /** Keys of the emitters that are registered now. */
+  emitters(ledger: string): KeyRing {
+    return this.#rings.get(ledger) ?? noRing
+  }
+
+  #at(ledger: string): Known {
+    return this.#known.get(ledger) ?? { registered: nothingRegistered, seq: -1 }
+  }
+
+  #set(ledger: string, registered: Registered, seq: number): void {
+    const before = this.#known.get(ledger)
+    this.#known.set(ledger, { registered, seq })
+    if (before?.registered.emitters !== registered.emitters || !this.#rings.has(ledger)) {
+      this.#rings.set(ledger, emitterKeysAt(registered.emitters, seq + 1))
+    }
+  }
+}
+
+const noRing: KeyRing = new Map()

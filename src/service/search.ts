@@ -1,0 +1,105 @@
+import { join } from 'node:path'
+import type { Logger } from 'pino'
+import { Fault } from '../base/fault.ts'
+import { nodeSuite } from '../crypto/node.ts'
+import { leafHashOf } from '../ledger/entry.ts'
+import type { LogReader } from '../log/port.ts'
+import { openClickHouse } from '../query/clickhouse.ts'
+import { type Engine, startEngine } from '../query/engine.ts'
+import type { EventSearch, RowSink } from '../query/port.ts'
+import type { ClickHouseServer } from '../query/server.ts'
+import type { Config } from './config.ts'
+import { Follower, type FollowerOptions, type View } from './follower.ts'
+
+/** Search as the service runs it: its own engine or a server, and the follower that fills it. */
+export interface SearchPart {
+  readonly search: EventSearch
+  readonly follower: Follower | undefined
+  health(): { readonly ready: boolean; readonly detail: string }
+  close(): Promise<void>
+}
+
+export interface SearchOptions extends Pick<FollowerOptions, 'restMs' | 'onError'> {
+  readonly config: Config
+  readonly log: LogReader
+  readonly logger: Logger
+}
+
+/** Entries that one insert takes. */
+const insertEntriesMax = 10_000
+
+/** Starts search in the background: nothing waits for ClickHouse, and its absence is one part's health. */
+export async function openSearch(options: SearchOptions): Promise<SearchPart> {
+  const { config, log, logger, restMs, onError } = options
+  if (config.SEARCH === 'off') return searchOff
+  const engine =
+    config.CLICKHOUSE_URL === undefined
+      ? await startEngine({ dir: join(config.DATA_DIR, 'clickhouse'), log: logger })
+      : undefined
+  const clickhouse = await openClickHouse(engine ?? serverOf(config), {
+    hashLeaf: bytes => leafHashOf(nodeSuite, bytes),
+  })
+  let failing: string | undefined
+  const follower = new Follower({
+    log,
+    view: rowsView(clickhouse),
+    batch: insertEntriesMax,
+    restMs,
+    onError: (error, retryInMs) => {
+      failing = error instanceof Error ? error.message : String(error)
+      // An engine that is still starting is no failure.
+      if (engine?.status() !== 'starting') onError(error, retryInMs)
+    },
+    onStep: () => {
+      failing = undefined
+    },
+  })
+  engine?.onChange(status => {
+    if (status === 'up') follower.retryNow()
+  })
+  follower.start()
+  return {
+    search: {
+      search: (...query) => clickhouse.search(...query),
+      position: ledger => clickhouse.position(ledger),
+      reached: (ledger, seq, timeoutMs) => follower.reached(ledger, seq, timeoutMs),
+    },
+    follower,
+    health: () => {
+      const detail = failing ?? engineDetail(engine)
+      return { ready: detail === undefined, detail: detail ?? 'up' }
+    },
+    close: async () => {
+      await follower.stop()
+      await clickhouse.close()
+      await engine?.close()
+    },
+  }
+}
+
+const engineDetail = (engine: Engine | undefined): string | undefined =>
+  engine === undefined || engine.status() === 'up' ? undefined : (engine.reason ?? 'ClickHouse is starting')
+
+const serverOf = (config: Config): ClickHouseServer => ({
+  url: config.CLICKHOUSE_URL ?? '',
+  writer: { username: config.CLICKHOUSE_USER, password: config.CLICKHOUSE_PASSWORD ?? '' },
+})
+
+const rowsView = (rows: RowSink): View => ({
+  name: 'search',
+  position: ledger => rows.position(ledger),
+  take: (ledger, entries) => rows.insert(ledger, entries),
+})
+
+const off = (): Fault => new Fault('query-unavailable', 'Search is switched off (AEP_LEDGER_SEARCH=off).')
+
+const searchOff: SearchPart = {
+  search: {
+    search: () => Promise.reject(off()),
+    position: () => Promise.reject(off()),
+    reached: () => Promise.resolve(false),
+  },
+  follower: undefined,
+  health: () => ({ ready: true, detail: 'switched off' }),
+  close: () => Promise.resolve(),
+}

@@ -1,0 +1,170 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import manifest from '../../package.json' with { type: 'json' }
+import { nodeSuite } from '../crypto/node.ts'
+import { buildApp } from '../http/app.ts'
+import { defaultLimits, type Limits } from '../http/ports.ts'
+import type { Head } from '../ledger/entry.ts'
+import { openEmbedded } from '../log/embedded/open.ts'
+import type { LogReader } from '../log/port.ts'
+import { Admin } from './admin.ts'
+import type { Config } from './config.ts'
+import { recordConflicts } from './conflicts.ts'
+import { ensureAdminToken, ensureOrigin } from './first-start.ts'
+import type { Follower } from './follower.ts'
+import { healthOf } from './health.ts'
+import { KeyFiles } from './key-files.ts'
+import { serviceMetrics } from './metrics.ts'
+import { Registry } from './registry.ts'
+import { openSearch } from './search.ts'
+import { Sequencer } from './sequencer.ts'
+import { followState, StateView } from './state-view.ts'
+
+/** A running service. */
+export interface Service {
+  /** Where it listens: `http://host:port`. */
+  readonly url: string
+  /** File of the admin token, when this start wrote it. */
+  readonly adminToken: string | undefined
+  /** Takes nothing more, finishes what was taken, answers it, and lets go of everything. */
+  close(): Promise<void>
+}
+
+/** The ledger that every installation has. */
+const defaultLedger = 'default'
+/** Entries that one append takes at most, unless one request brings more: bounds how long a reply waits for others. */
+const appendEntriesMax = 2_000
+const stateBatch = 5_000
+const searchRestMs = 300
+
+/**
+ * Starts the embedded service on `config.DATA_DIR`, making what a first start needs. Throws what the log throws
+ * (`LogInUse`, `LogUnreadable`, `NotWritten`) and plain errors that say what to do; whatever was begun is let go again.
+ */
+export async function startService(config: Config): Promise<Service> {
+  const logger = pino(
+    { level: config.LOG_LEVEL, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination(2),
+  )
+  const closers: (() => Promise<unknown>)[] = []
+  const close = async (): Promise<void> => {
+    for (const closer of closers.splice(0).reverse()) await closer()
+  }
+  try {
+    return await start(config, logger, closers, close)
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function start(
+  config: Config,
+  logger: pino.Logger,
+  closers: (() => Promise<unknown>)[],
+  close: () => Promise<void>,
+): Promise<Service> {
+  const clock = (): Date => new Date()
+  const dataDir = config.DATA_DIR
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  const log = await openEmbedded(dataDir)
+  closers.push(() => log.close())
+  const keys = KeyFiles.open(join(dataDir, 'keys'), nodeSuite, config.LEDGER_KEY, clock())
+  const registry = await Registry.open(log, log.views, keys)
+  const metrics = serviceMetrics(() => sequencer.queued)
+  const onBehind = (view: string) => (error: unknown, retryInMs: number) => {
+    metrics.viewFailures.inc({ view })
+    logger.warn({ err: error, view, retryInMs }, 'a view could not follow; it is tried again')
+  }
+  const state = followState(await StateView.open(log.views), {
+    log,
+    batch: stateBatch,
+    restMs: 0,
+    onError: onBehind('state'),
+  })
+  const search = await openSearch({
+    config,
+    log,
+    logger,
+    restMs: searchRestMs,
+    onError: onBehind('search'),
+  })
+  closers.push(() => search.close())
+  const sequencer: Sequencer = new Sequencer({
+    log,
+    suite: nodeSuite,
+    signerOf: ledger => registry.signer(ledger),
+    heads: await headsOf(log),
+    queueEventsMax: config.QUEUE_EVENTS_MAX,
+    batchEventsMax: appendEntriesMax,
+    onAppended: (ledger, entries) => {
+      registry.fold(ledger, entries)
+      metrics.appended.inc({ ledger }, entries.length)
+      metrics.batchEvents.observe(entries.length)
+      state.follower.wake()
+      search.follower?.wake()
+    },
+    onConflict: (ledger, event, first) => conflicts(ledger, event, first),
+  })
+  closers.push(() => sequencer.stop())
+  const origin = ensureOrigin(dataDir, config.ORIGIN)
+  const conflicts = recordConflicts({ sequencer, origin, suite: nodeSuite, clock, logger })
+  const admin = new Admin({ sequencer, registry, keys, origin, clock })
+  if (sequencer.head(defaultLedger) === undefined) await admin.createLedger(defaultLedger, 'ledger')
+  const adminToken = await ensureAdminToken(dataDir, log, config.ADMIN_TOKEN, clock())
+
+  state.follower.start()
+  closers.push(() => state.follower.stop())
+  const app = await buildApp({
+    intake: sequencer,
+    log,
+    leases: state.leases,
+    search: search.search,
+    control: log,
+    admin,
+    emitters: ledger => registry.emitters(ledger),
+    health: () =>
+      healthOf({
+        sequencer,
+        search: search.health(),
+        state: { behind: behind(sequencer, state.follower), failing: undefined },
+      }),
+    metrics: metrics.registry,
+    logger,
+    clock,
+    suite: nodeSuite,
+    limits: limitsOf(config),
+    version: manifest.version,
+  })
+  closers.push(() => app.close())
+  const url = await app.listen({ host: config.HOST, port: config.PORT })
+  logger.info({ url, dataDir, origin }, 'listening')
+  return { url, adminToken, close }
+}
+
+async function headsOf(log: LogReader): Promise<Map<string, Head>> {
+  const heads = new Map<string, Head>()
+  for (const ledger of await log.ledgers()) {
+    const head = await log.head(ledger)
+    if (head !== undefined) heads.set(ledger, head)
+  }
+  return heads
+}
+
+/** Entries that the state view has not folded yet, over all ledgers. */
+function behind(sequencer: Sequencer, follower: Follower): number {
+  const lags = sequencer.ledgers().map(ledger => (sequencer.head(ledger)?.seq ?? -1) - follower.position(ledger))
+  return lags.reduce((sum, lag) => sum + Math.max(0, lag), 0)
+}
+
+const limitsOf = (config: Config): Limits => ({
+  ...defaultLimits,
+  bodyBytesMax: config.BODY_BYTES_MAX,
+  batchMax: config.BATCH_EVENTS_MAX,
+  depthMax: config.DEPTH_MAX,
+  ratePerSecond: config.RATE_PER_TOKEN,
+  rateBurst: 2 * config.RATE_PER_TOKEN,
+  concurrencyMax: config.CONCURRENCY_MAX,
+  readWaitMs: config.READ_WAIT_MS,
+})
