@@ -1,12 +1,19 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import { afterEach } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { ChildTask, Said } from './child.ts'
 
 const childFile = fileURLToPath(new URL('child.ts', import.meta.url))
 
-/** A child at work, and all that it has said. */
+const running = new Set<Child>()
+
+afterEach(async () => {
+  await Promise.all([...running].map(child => child.kill()))
+})
+
+/** A child at work, and all that it has said. It is killed after the test that began it. */
 export class Child {
   readonly process: ChildProcess
   readonly said: Said[] = []
@@ -18,9 +25,11 @@ export class Child {
     const [command = '', ...args] = [...around, process.execPath, childFile, dir, JSON.stringify(task)]
     this.process = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
     this.ended = once(this.process, 'close').then(([code]) => {
+      running.delete(this)
       this.#hear()
       return code as number | null
     })
+    running.add(this)
     if (this.process.stdout === null || this.process.stderr === null) throw new Error('no pipes')
     createInterface(this.process.stdout).on('line', line => {
       // A line that the kill cut off was never said.

@@ -1,5 +1,8 @@
 import {
+  accessSync,
   closeSync,
+  constants,
+  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -26,6 +29,7 @@ export const formatVersion = 1
 const markerName = 'format.json'
 const ours = [
   'data.mdb',
+  'data.mdb.try',
   'lock.mdb',
   'writer.lock',
   'writer.lock-journal',
@@ -58,6 +62,18 @@ export function look(folder: string): 'finished' | 'begun' {
     )
   }
   return 'begun'
+}
+
+/**
+ * Sees that this user may use the files as LMDB and SQLite will. Neither can be left to find out: a failure to open ends
+ * the process in lmdb 3.5.6, and SQLite locks nothing in a file that it can't write. Throws an error of Node's.
+ */
+export function checkAccess(folder: string, forWriting: boolean): void {
+  const there = (name: string): boolean => existsSync(join(folder, name))
+  if (forWriting || !there('lock.mdb')) accessSync(folder, constants.W_OK | constants.X_OK)
+  if (forWriting && there('writer.lock')) accessSync(join(folder, 'writer.lock'), constants.R_OK | constants.W_OK)
+  if (there('lock.mdb')) accessSync(join(folder, 'lock.mdb'), constants.R_OK | constants.W_OK)
+  if (there('data.mdb')) accessSync(dataFile(folder), constants.R_OK | (forWriting ? constants.W_OK : 0))
 }
 
 /** Clears away a data file that was cut off while it was made, so that it can be made again. */

@@ -1,12 +1,13 @@
+import { existsSync } from 'node:fs'
 import { type LogReader, LogUnreadable, NotWritten } from '../port.ts'
 import { backup } from './backup.ts'
 import { Commits } from './commits.ts'
 import { allHeads, type Environment, openEnvironment, pageBytes, storesMax, withStores } from './environment.ts'
-import { clearBeginnings, dataFile, finish, logFolder, look, makeFolder } from './folder.ts'
+import { checkAccess, clearBeginnings, dataFile, finish, logFolder, look, makeFolder } from './folder.ts'
 import { openRoot, type Root } from './lmdb.ts'
 import { lockForWriting } from './lock.ts'
 import { type EmbeddedLog, Log } from './log.ts'
-import { checkPages } from './pages.ts'
+import { checkMeta, checkPages } from './pages.ts'
 import { EnvironmentReader } from './reading.ts'
 import { deniedNames, errnoName, fullNames, Room } from './room.ts'
 import { openViews } from './views.ts'
@@ -42,13 +43,16 @@ export async function openEmbedded(dir: string, options: EmbeddedOptions = {}): 
   const folder = logFolder(dir)
   makeFolder(folder)
   look(folder)
-  const lock = lockForWriting(folder)
+  const lock = openingOrFault(folder, () => {
+    checkAccess(folder, true)
+    return lockForWriting(folder)
+  })
   const opened: { close(): Promise<void> }[] = []
   try {
     const room = new Room(dataFile(folder), 'The log', { bytesMax, spareBytes })
-    const commits = openCommits(folder, room)
+    const commits = await openCommits(folder, room)
     opened.push(commits)
-    const views = openViews(dir, { bytesMax: viewsBytesMax, spareBytes })
+    const views = await openViews(dir, { bytesMax: viewsBytesMax, spareBytes })
     opened.push(views)
     const heads = new Map([...allHeads(commits.environment().heads)].map(([ledger, { seq }]) => [ledger, seq]))
     await views.dropAheadOf(ledger => heads.get(ledger) ?? -1)
@@ -60,15 +64,21 @@ export async function openEmbedded(dir: string, options: EmbeddedOptions = {}): 
   }
 }
 
-function openCommits(folder: string, room: Room): Commits<Environment> {
+async function openCommits(folder: string, room: Room): Promise<Commits<Environment>> {
   const file = dataFile(folder)
   const state = look(folder)
   if (state === 'begun') clearBeginnings(folder)
-  if (state === 'finished') checkPages(file, { deep: false })
+  if (existsSync(file)) checkPages(file, { deep: false })
+  else await room.tryOut()
   const open = (): Environment => openEnvironment(folder, room.mapBytes(), false)
   const commits = new Commits({ what: 'The log', open, file, room })
-  if (state === 'begun') finishNew(folder, commits.environment())
-  return commits
+  try {
+    if (state === 'begun') finishNew(folder, commits.environment())
+    return commits
+  } catch (error) {
+    await commits.close()
+    throw error
+  }
 }
 
 function finishNew(folder: string, { heads, records, control }: Environment): void {
@@ -89,6 +99,8 @@ export async function openEmbeddedReader(dir: string, { deep = false } = {}): Pr
   const mapBytes = new Room(dataFile(folder), 'The log', { bytesMax: 256 * gib, spareBytes: 0 }).mapBytes()
   let root: Root | undefined
   try {
+    checkMeta(dataFile(folder))
+    allowReadOnlyDisk(() => checkAccess(folder, false))
     root = openRoot(folder, { mapBytes, pageBytes, readOnly: true, storesMax, lazyMeta: false })
     const snapshot = root.useReadTransaction()
     try {
@@ -101,6 +113,15 @@ export async function openEmbeddedReader(dir: string, { deep = false } = {}): Pr
     await root?.close()
     const fault = openFault(folder, error)
     throw fault instanceof NotWritten ? new LogUnreadable(fault.message, error) : fault
+  }
+}
+
+/** On a disk that nobody can write there is no writer, and LMDB reads without its lock file. */
+function allowReadOnlyDisk(check: () => void): void {
+  try {
+    check()
+  } catch (error) {
+    if (errnoName(error) !== 'EROFS') throw error
   }
 }
 
@@ -126,6 +147,14 @@ class Reader extends EnvironmentReader implements EmbeddedReader {
   }
 }
 
+function openingOrFault<T>(folder: string, opening: () => T): T {
+  try {
+    return opening()
+  } catch (error) {
+    throw openFault(folder, error)
+  }
+}
+
 /** What Node or LMDB said while a folder was opened, as what the port promises to throw. */
 function openFault(folder: string, error: unknown): unknown {
   const name = errnoName(error)
@@ -133,11 +162,7 @@ function openFault(folder: string, error: unknown): unknown {
   if (deniedNames.includes(name)) {
     return new NotWritten('read-only', `${folder} can't be written by this user (${name}). Give the permission.`, error)
   }
-  if (name === 'ENOMEM') {
-    const advice = 'Lower the limits of its size, or raise `ulimit -v`.'
-    return new LogUnreadable(`There is not enough address space to map the log in ${folder}. ${advice}`, error)
-  }
-  if (error instanceof Error && 'code' in error && typeof error.code === 'number' && error.code < 0) {
+  if (error instanceof Error && 'code' in error && typeof error.code === 'number') {
     return new LogUnreadable(`LMDB can't read the log in ${folder}: ${error.message}. Restore it from a backup.`, error)
   }
   return error

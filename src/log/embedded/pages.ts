@@ -45,22 +45,42 @@ const mainTreeAt = freeTreeAt + treeBytes
 const lastPageAt = mainTreeAt + treeBytes
 const txnAt = lastPageAt + 8
 const magic = 0xbeefc0de
+const dataVersion = 2
 const noPage = 0xffff_ffff_ffff_ffffn
 const branch = 1
 const leaf = 2
 const overflow = 4
+const metaFlag = 8
 const depthMax = 32
 
-function newestMeta(file: number, path: string): Buffer {
-  const first = readAt(file, 0, 4_096)
-  const pageBytes = first.length < txnAt + 8 ? 0 : first.readUInt32LE(pageSizeAt)
-  if (pageBytes < 512 || pageBytes > 65_536 || first.readUInt32LE(headerBytes) !== magic) {
-    throw new LogUnreadable(`${path} is no data file of a log: its first page is damaged. Restore it from a backup.`)
+/** Throws `LogUnreadable` when LMDB would not take the file for its own. Two reads; holds while a writer is at work. */
+export function checkMeta(path: string): void {
+  const file = openSync(path, 'r')
+  try {
+    newestMeta(file, path)
+  } finally {
+    closeSync(file)
   }
-  const second = readAt(file, pageBytes, 4_096)
-  const usable = [first, second].filter(meta => meta.length >= txnAt + 8 && meta.readUInt32LE(headerBytes) === magic)
-  if (usable.length < 2) throw new LogUnreadable(`${path} is cut short. Restore it from a backup.`)
+}
+
+function newestMeta(file: number, path: string): Buffer {
+  const first = metaAt(file, 0)
+  const pageBytes = first?.readUInt32LE(pageSizeAt) ?? 0
+  if (first === undefined || pageBytes < 512 || pageBytes > 65_536) {
+    throw new LogUnreadable(`${path} is damaged: its first page is not a data file's. Restore it from a backup.`)
+  }
+  const second = metaAt(file, pageBytes)
+  if (second === undefined)
+    throw new LogUnreadable(`${path} is damaged: its second page is missing. Restore it from a backup.`)
   return first.readBigUInt64LE(txnAt) > second.readBigUInt64LE(txnAt) ? first : second
+}
+
+function metaAt(file: number, position: number): Buffer | undefined {
+  const meta = readAt(file, position, txnAt + 8)
+  if (meta.length < txnAt + 8 || (meta.readUInt16LE(18) & metaFlag) === 0) return undefined
+  return meta.readUInt32LE(headerBytes) === magic && meta.readUInt16LE(headerBytes + 4) === dataVersion
+    ? meta
+    : undefined
 }
 
 function readAt(file: number, position: number, length: number): Buffer {

@@ -1,16 +1,18 @@
-import { statfsSync, statSync } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { readFileSync, statfsSync, statSync } from 'node:fs'
+import { open, rm, writeFile } from 'node:fs/promises'
 import { constants } from 'node:os'
-import { NotWritten } from '../port.ts'
+import { dirname } from 'node:path'
+import { LogUnreadable, NotWritten } from '../port.ts'
 
 export interface RoomLimits {
-  /** What the data file may become. */
+  /** What LMDB's pages may come to; the data file is up to 1 MiB longer. */
   readonly bytesMax: number
   /** Left free on its disk, for LMDB's own needs and everybody else's. */
   readonly spareBytes: number
 }
 
 const growBytes = 1024 * 1024
+const mapSpareBytes = 256 * growBytes
 const zeros = new Uint8Array(growBytes)
 
 /**
@@ -30,13 +32,31 @@ export class Room {
   constructor(file: string, what: string, limits: RoomLimits) {
     this.#file = file
     this.#what = what
-    this.#limits = limits
+    this.#limits = { ...limits, bytesMax: Math.min(limits.bytesMax, addressSpaceLeft() / 4) }
   }
 
-  /** Address space to map: more than the file may become, so that LMDB never has to map anew. */
+  /**
+   * Address space to map: more than the file may become, so that LMDB never has to map anew. Throws `LogUnreadable` when
+   * this process may not have as much.
+   */
   mapBytes(): number {
     const there = statSync(this.#file, { throwIfNoEntry: false })?.size ?? 0
-    return Math.max(this.#limits.bytesMax, there) + 256 * growBytes
+    const bytes = Math.max(this.#limits.bytesMax, there) + mapSpareBytes
+    if (bytes <= addressSpaceLeft()) return bytes
+    throw new LogUnreadable(`${this.#what} needs ${bytes} bytes of address space to be mapped. Raise \`ulimit -v\`.`)
+  }
+
+  /** Sees that a first file can be made here: LMDB is not asked for what the disk will not take. Throws `NotWritten`. */
+  async tryOut(): Promise<void> {
+    const path = `${this.#file}.try`
+    try {
+      await writeFile(path, zeros)
+      if (this.#free() < this.#limits.spareBytes) throw this.#full()
+    } catch (error) {
+      throw this.refused(error)
+    } finally {
+      await rm(path, { force: true })
+    }
   }
 
   /** Makes sure of `bytes` beyond `end`, LMDB's last page. Throws `NotWritten`. Cost: two stats, and 1 MiB now and then. */
@@ -80,7 +100,7 @@ export class Room {
 
   /** Bytes free on its disk for this user; file systems that don't say count as endless. */
   #free(): number {
-    const { blocks, bavail, bsize } = statfsSync(this.#file)
+    const { blocks, bavail, bsize } = statfsSync(dirname(this.#file))
     return blocks === 0 ? Number.POSITIVE_INFINITY : bavail * bsize
   }
 
@@ -101,3 +121,15 @@ export function errnoName(error: unknown): string {
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+/** Address space that this process may still map; endless where the system doesn't limit it or doesn't say. */
+function addressSpaceLeft(): number {
+  try {
+    const limit = /^Max address space +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
+    if (limit === undefined) return Number.POSITIVE_INFINITY
+    const [pages = '0'] = readFileSync('/proc/self/statm', 'utf8').split(' ')
+    return Math.max(0, Number(limit) - Number(pages) * 4_096 - 2 * mapSpareBytes)
+  } catch {
+    return Number.POSITIVE_INFINITY
+  }
+}

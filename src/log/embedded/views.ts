@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { type ViewChange, type ViewRange, type ViewStore, viewKeyBytesMax } from '../../projections/store.ts'
 import { dumpOf, viewKey } from '../view-dump.ts'
 import { Commits } from './commits.ts'
-import { dataFile, makeFolder } from './folder.ts'
+import { checkAccess, dataFile, makeFolder } from './folder.ts'
 import { plain } from './lmdb.ts'
 import { checkPages } from './pages.ts'
 import { Room, type RoomLimits } from './room.ts'
@@ -38,14 +38,16 @@ export interface Views extends ViewStore {
   close(): Promise<void>
 }
 
-/** Opens the view store in the data folder `dir`, making it where it is missing or can't be read. */
-export function openViews(dir: string, limits: RoomLimits): Views {
+/** Opens the view store in the data folder `dir`, making it where it is missing or can't be read. Throws `NotWritten`. */
+export async function openViews(dir: string, limits: RoomLimits): Promise<Views> {
   const folder = join(dir, 'views')
   const file = dataFile(folder)
   const room = new Room(file, 'The view store', limits)
   const open = (): ViewEnvironment => openEnvironment(folder, room.mapBytes())
   if (!isReadable(file)) rmSync(folder, { recursive: true })
   makeFolder(folder)
+  checkAccess(folder, true)
+  if (!existsSync(file)) await room.tryOut()
   return new LmdbViews(new Commits({ what: 'The view store', open, file, room }))
 }
 
