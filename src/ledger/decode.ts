@@ -40,12 +40,44 @@ export type EntryDecoding =
 /**
  * Reads an entry that nobody vouches for: exactly the members of an `aep-ledger/v1` entry, each of its kind, an event of a
  * known type that fits its schema, and all of it spelled in RFC 8785's one way. It does not ask where the entry belongs
- * or who signed it. Nothing makes it throw. Cost: a parse, a write and two walks, about 10 µs for an entry of 1 KB.
+ * or who signed it. Nothing makes it throw. Cost: a parse, a write and two walks of the event.
  */
 export function decodeEntry(bytes: Uint8Array): EntryDecoding {
   if (bytes.length > entryBytesMax) return fault('too-large', '', `an entry has at most ${entryBytesMax} bytes`)
   const text = textOf(bytes)
   if (text === undefined) return fault('not-utf8', '', 'the bytes are not UTF-8')
+  const sound = soundEntry(text)
+  return sound === undefined ? unsoundEntry(text) : withEvent(sound)
+}
+
+/**
+ * The entry that `text` is, where its form is right; the event in it is not judged. What stands behind the event is spelled
+ * in one way only, so that one pattern tells all of it, and only the event is left to be parsed.
+ */
+function soundEntry(text: string): Entry | undefined {
+  const end = text.lastIndexOf(',"intake":{"by":"')
+  tail.lastIndex = end
+  const match = end < 0 || !text.startsWith('{"event":{') ? null : tail.exec(text)
+  if (match?.groups === undefined) return undefined
+  const { by = '', emitter_sig, record_sig, key_id = '', ledger = '', prev, recorded_at = '', seq } = match.groups
+  const eventText = text.slice('{"event":'.length, end)
+  const event = jsonOf(eventText)
+  if (!isObject(event) || !isCanonical(eventText, event)) return undefined
+  if (!isLedgerName(ledger) || !isRecordedAt(recorded_at) || !isSeq(Number(seq))) return undefined
+  const intake = { by, emitter_sig, record_sig }
+  return { event, intake, key_id, ledger, prev, recorded_at, seq: Number(seq), v: entryVersion } as unknown as Entry
+}
+
+const tail = new RegExp(
+  String.raw`,"intake":\{"by":"(?<by>[a-z0-9_-]{1,32})","emitter_sig":"(?<emitter_sig>${emitterSigVerdicts.join('|')})",` +
+    String.raw`"record_sig":"(?<record_sig>${recordSigVerdicts.join('|')})"\},"key_id":"(?<key_id>[0-9a-f]{32})",` +
+    `"ledger":"(?<ledger>[a-z0-9._/-]{1,128})","prev":"(?<prev>[0-9a-f]{64})",` +
+    String.raw`"recorded_at":"(?<recorded_at>[0-9TZ:.-]{24})","seq":(?<seq>0|[1-9][0-9]{0,15}),"v":"${entryVersion}"\}$`,
+  'y',
+)
+
+/** Says what is wrong with the form of an entry that is none. */
+function unsoundEntry(text: string): EntryDecoding {
   const value = jsonOf(text)
   if (value === undefined) return fault('not-json', '', 'the bytes are not JSON')
   if (!isObject(value)) return fault('member-invalid', '', 'an entry is a JSON object')
@@ -56,8 +88,12 @@ export function decodeEntry(bytes: Uint8Array): EntryDecoding {
   if (wrong) return { ok: false, fault: wrong }
   if (!isCanonical(text, value))
     return fault('not-canonical', '', 'the bytes are not the RFC 8785 form of what they say')
-  const entry = value as unknown as Entry
-  const event = checkEvent(value['event'] ?? null)
+  return withEvent(value as unknown as Entry)
+}
+
+/** Judges the event of an entry whose own form is right. */
+function withEvent(entry: Entry): EntryDecoding {
+  const event = checkEvent(entry.event as Json)
   if (event.ok) return { ok: true, entry }
   const [first] = event.errors
   const found = {
@@ -86,16 +122,20 @@ function jsonOf(text: string): Json | undefined {
   }
 }
 
-/** What every member beside the event has to be. */
+const isLedgerName = isText(/^(?=.{1,128}$)(?!\.{1,2}(?:\/|$))[a-z0-9._-]+(?:\/(?!\.{1,2}(?:\/|$))[a-z0-9._-]+)*$/)
+const isStamp = isText(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+const isRecordedAt = (value: Json) => isStamp(value) && momentMs(value as string) !== undefined
+const isSeq = (value: Json) => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+
+/** What every member has to be. */
 const members: Readonly<Record<string, (value: Json) => boolean>> = {
   event: isObject,
   intake: isObject,
   key_id: isText(/^[0-9a-f]{32}$/),
-  ledger: isText(/^(?=.{1,128}$)(?!\.{1,2}(?:\/|$))[a-z0-9._-]+(?:\/(?!\.{1,2}(?:\/|$))[a-z0-9._-]+)*$/),
+  ledger: isLedgerName,
   prev: isText(/^[0-9a-f]{64}$/),
-  recorded_at: value =>
-    isText(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)(value) && momentMs(value as string) !== undefined,
-  seq: value => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0,
+  recorded_at: isRecordedAt,
+  seq: isSeq,
   v: value => value === entryVersion,
 }
 

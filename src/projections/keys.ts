@@ -81,8 +81,11 @@ export function keyFault(history: KeyHistory, { event, seq }: KeyEntry): string 
       return usable(history, event.data.key)
     }
     case 'aep.ledger.key.revoked': {
-      const { key_id: keyId } = event.data
-      if (isRevoked(history, keyId)) return `key ${keyId} is revoked already`
+      const { key_id: keyId, compromised_since_seq: sinceSeq = seq } = event.data
+      // A key may be revoked again when it turns out to have been stolen earlier than was known.
+      if (history.revoked.some(one => one.keyId === keyId && one.sinceSeq <= sinceSeq)) {
+        return `key ${keyId} is revoked since then already`
+      }
       return publicHexOf(history, keyId) === undefined ? `nothing is known of a key ${keyId}` : undefined
     }
     default:
