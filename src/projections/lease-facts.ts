@@ -1,5 +1,5 @@
 import { factsOf } from '../aep/event/facts-of.ts'
-import type { AepEvent } from '../aep/event/schema.ts'
+import type { AepEvent, EventType } from '../aep/event/schema.ts'
 import type { DecisionFact, Fact, LeaseGrantedFact } from '../aep/facts.ts'
 import { momentMs } from '../aep/time.ts'
 import type { Entry } from '../ledger/decode.ts'
@@ -60,52 +60,52 @@ export interface LeaseClaim {
 
 /** The facts of an entry about leases, in order; a renewal is one for each of the two ids. */
 export const leaseFacts = ({ seq, recorded_at, event }: Entry): readonly LeaseFact[] =>
-  mayConcernLeases(event) ? leaseFactsOf(event, seq, recorded_at) : none
+  leaseFactsOf(event, seq, recorded_at)
 
 /**
- * The same for an entry's bytes, of one's own log, without reading what can't matter. Exact, whatever stands in people's
- * texts: a fact about a lease comes from a member `lease_id` of the event's data or from an `aep.record`, and canonical
- * JSON spells both in one way only. Where neither spelling stands there is no such fact; where one stands for another
- * reason, the entry is merely read for nothing.
+ * The same for an entry's bytes, of one's own log, without parsing what can't matter.
+ *
+ * Exact, whatever stands in people's texts: RFC 8785 puts `type` last in the event and nothing with quotes of anybody's
+ * choosing behind the event, so the last match of each name is the entry's own; and it spells a member's name in one way,
+ * so a decision whose bytes don't hold `"lease_id":` names no lease.
  */
 export function leaseFactsIn(bytes: Uint8Array): readonly LeaseFact[] {
   const text = decoder.decode(bytes)
-  if (!text.includes('"lease_id":') && !(text.includes('"type":"aep.record"') && mayCite(text))) return none
-  // The event stands first, and nothing behind it holds a quote of anybody's choosing: the last match is the ledger's.
   const end = text.lastIndexOf(',"intake":{"by":"')
-  const event = JSON.parse(text.slice(eventFrom, end)) as AepEvent
-  if (!mayConcernLeases(event)) return none
+  const type = text.lastIndexOf(typeName, end) + typeName.length
+  if (!mayConcern(text.slice(type, end - 2), text)) return none
   const recordedAt = text.indexOf(recordedAtName, end) + recordedAtName.length
   const seq = text.indexOf(seqName, recordedAt) + seqName.length
+  const event = JSON.parse(text.slice(eventFrom, end)) as AepEvent
   return leaseFactsOf(event, Number.parseInt(text.slice(seq, seq + 16), 10), text.slice(recordedAt, recordedAt + 24))
 }
 
 const none: readonly LeaseFact[] = []
 const decoder = new TextDecoder()
 const eventFrom = '{"event":'.length
+const typeName = '"type":"'
 const recordedAtName = '"recorded_at":"'
 const seqName = '"seq":'
 
-/** Whether the record inside an entry may name a lease: in plain letters, in escaped ones, or inside an envelope. */
-const mayCite = (text: string): boolean =>
-  text.includes('scope_lease_id') || text.includes('\\\\u') || text.includes('payloadType')
-
-const leaseFactsOf = (event: AepEvent, seq: number, recordedAt: string): readonly LeaseFact[] =>
-  factsOf(event).flatMap(fact => leaseFact(fact, event, seq, recordedAt))
-
-function mayConcernLeases(event: AepEvent): boolean {
-  switch (event.type) {
+/** Whether an entry with an event of `type` may say something about a lease. */
+function mayConcern(type: string, text: string): boolean {
+  switch (type as EventType) {
     case 'aep.lease.granted':
     case 'aep.lease.used':
     case 'aep.lease.revoked':
-    case 'aep.record':
       return true
     case 'aep.decision':
-      return event.data.lease_id !== undefined
+      return text.includes('"lease_id":')
+    case 'aep.record':
+      // A record names it in plain letters, in escaped ones, or inside an envelope.
+      return text.includes('scope_lease_id') || text.includes('\\\\u') || text.includes('payloadType')
     default:
       return false
   }
 }
+
+const leaseFactsOf = (event: AepEvent, seq: number, recordedAt: string): readonly LeaseFact[] =>
+  factsOf(event).flatMap(fact => leaseFact(fact, event, seq, recordedAt))
 
 function leaseFact(fact: Fact, event: AepEvent, seq: number, recordedAt: string): LeaseFact[] {
   switch (fact.kind) {
