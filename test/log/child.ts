@@ -67,7 +67,7 @@ async function main(): Promise<void> {
       failures += 1
       if (failures > (task.retries ?? 0)) break
       await sleep(50)
-      head = await log.head('default')
+      head = await log.head('default').catch(() => head)
     }
   }
   if (task.record) {

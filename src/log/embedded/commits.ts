@@ -37,8 +37,8 @@ export interface CommitOptions<E> {
  *
  * When a commit fails, each of its jobs is looked for in the log. Not there, and the log can still be read: LMDB gave up
  * before the meta page, so nothing will ever point at what it wrote: `NotWritten`. Otherwise it failed at the meta page
- * itself: nobody knows what is on disk, and LMDB refuses all further use of the environment. Then the environment is opened
- * anew and the file is synced, which makes what is read from it what is on disk, and the jobs are looked for again.
+ * itself: nobody knows what is on disk, and LMDB refuses all further use of the environment. Then the environment is closed,
+ * the file synced, which makes what is read from it what is on disk, and opened anew, and the jobs are looked for again.
  * `WriteUnknown` is left for when that fails, too; every later call tries it again.
  */
 export class Commits<E extends { readonly root: Root }> {
@@ -160,8 +160,9 @@ export class Commits<E extends { readonly root: Root }> {
     const { what, open, file } = this.#options
     await this.#environment.root.close()
     try {
-      this.#environment = open()
+      // Before LMDB opens it, because a failure of its own may end the process.
       sync(file)
+      this.#environment = open()
     } catch (error) {
       throw new LogUnreadable(`${what} could not be opened again after a failed write. Is its disk still there?`, error)
     }
