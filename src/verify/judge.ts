@@ -29,8 +29,8 @@ export function judgeBatch(suite: Suite, batch: EntryBatch): BatchJudgement {
     from = end
     const say = (remark: Remark) => out.remarks.push({ ...remark, index })
     const entry = openEntry(bytes, say)
-    checkSignature(suite, batch, index, bytes, out.checked, say)
-    if (entry === undefined) continue
+    // What the ledger did not sign is not what it said, so that nothing more is asked of it.
+    if (!checkSignature(suite, batch, index, bytes, out.checked, say) || entry === undefined) continue
     checkIntake(suite, entry, emitters, say)
     checkTime(entry, say)
     noteReadings(suite, entry.event, index, out, sources)
@@ -67,6 +67,7 @@ const causeOf = {
   'event-malformed': 'The event does not fit its schema.',
 }
 
+/** False when the signature was checked and does not hold. */
 function checkSignature(
   suite: Suite,
   batch: EntryBatch,
@@ -74,16 +75,15 @@ function checkSignature(
   bytes: Uint8Array,
   checked: Uint8Array,
   say: Say,
-): void {
+): boolean {
   const key = batch.keys[(batch.keyOf[index] ?? 0) - 1]
-  if (key === undefined) return
+  if (key === undefined) return true
   checked[index] = 1
   const signature = batch.signatures.subarray(64 * index, 64 * index + 64)
-  if (suite.verify(key, signingInput(bytes), signature)) return
-  say({
-    code: 'signature-invalid',
-    cause: 'The signature is not one of these bytes under the key that the entry names.',
-  })
+  if (suite.verify(key, signingInput(bytes), signature)) return true
+  const cause = 'The signature is not one of these bytes under the key that the entry names.'
+  say({ code: 'signature-invalid', cause })
+  return false
 }
 
 const minuteMs = 60_000

@@ -1,10 +1,10 @@
-import type { EventOf } from '../aep/event/schema.ts'
 import type { TrustedKey } from '../aep/keyring.ts'
 import { momentMs } from '../aep/time.ts'
 import { fromHex } from '../base/bytes.ts'
 import type { Suite } from '../crypto/suite.ts'
 import type { Entry } from '../ledger/decode.ts'
 import { keyIdOf } from '../ledger/signature.ts'
+import { evolveKeys, type KeyHistory, keyAt, keyFault, noKeys } from '../projections/keys.ts'
 import type { Remark } from './findings.ts'
 import type { Frame } from './frame.ts'
 
@@ -28,52 +28,44 @@ export interface LedgerKeys {
   fold(entry: Entry, seq: number): readonly Remark[]
 }
 
-interface Current {
-  readonly keyId: string
-  readonly key: Uint8Array
-}
-
 interface State {
   readonly suite: Suite
   readonly pinned: ReadonlyMap<string, readonly TrustedKey[]>
   readonly vouchedTo: number
-  /** The key that signs next, as entries say; absent before the first entry and after its revocation. */
-  current: Current | undefined
-  /** Every key that entries introduced. */
+  /** What entries say of who signs when. Without a turn in it, the pinned keys are all there is to go by. */
+  history: KeyHistory
+  /** Every key that entries introduced, by id. */
   readonly known: Map<string, Uint8Array>
-  /** Whether entries said which key signs; until then the pinned keys are all there is to go by. */
-  begun: boolean
 }
 
 /** `vouchedTo` is the last place that a pinned head or checkpoint vouches for, whoever signed it; -1 for none. */
 export function ledgerKeys(suite: Suite, pinned: readonly TrustedKey[], vouchedTo: number): LedgerKeys {
   const byId = Map.groupBy(pinned, key => key.keyId)
-  const state: State = { suite, pinned: byId, vouchedTo, current: undefined, known: new Map(), begun: false }
+  const state: State = { suite, pinned: byId, vouchedTo, history: noKeys, known: new Map() }
   return {
     choose: (frame, seq) => choose(state, frame, seq),
     takeNamed: ({ event }) => {
-      if (state.pinned.size === 0 && event.type === 'aep.ledger.created') introduce(state, event.data.key)
+      if (state.pinned.size === 0 && event.type === 'aep.ledger.created') know(state, event.data.key)
     },
-    fold: (entry, seq) => [...foldEntry(state, entry, seq)],
+    fold: (entry, seq) => fold(state, entry, seq),
   }
 }
 
-function choose(state: State, frame: Frame, seq: number): KeyChoice {
-  const { current, pinned, known } = state
+function choose({ pinned, known, history }: State, frame: Frame, seq: number): KeyChoice {
   const pin = pinned.get(frame.keyId)?.[0]
-  if (current?.keyId === frame.keyId) return { key: current.key, ...outside(pin, frame) }
   const key = pin?.publicKey ?? known.get(frame.keyId)
+  const turn = keyAt(history, seq)
+  const begun = history.turns.length > 0
   if (key === undefined) {
-    if (!state.begun && pinned.size === 0) return {}
+    if (!begun && pinned.size === 0) return {}
     const cause = 'The entry names a key that is not pinned and that no trusted entry introduced.'
-    return { remark: { code: 'key-unknown', cause, expected: current?.keyId ?? pinnedIds(state), found: frame.keyId } }
+    const expected = turn?.keyId ?? [...pinned.keys()].slice(0, 3).join(' or ')
+    return { remark: { code: 'key-unknown', cause, expected, found: frame.keyId } }
   }
-  if (!state.begun) return { key, ...outside(pin, frame) }
+  if (!begun || turn?.keyId === frame.keyId) return { key, ...outside(pin, frame) }
   const cause = `The entries before say that another key signs seq ${seq}.`
-  return { key, remark: { code: 'key-not-valid', cause, expected: current?.keyId ?? 'no key', found: frame.keyId } }
+  return { key, remark: { code: 'key-not-valid', cause, expected: turn?.keyId ?? 'no key', found: frame.keyId } }
 }
-
-const pinnedIds = ({ pinned }: State): string => [...pinned.keys()].slice(0, 3).join(' or ')
 
 /** What a pinned key's window of time says to the moment of recording. */
 function outside(pin: TrustedKey | undefined, frame: Frame): { remark?: Remark } {
@@ -88,24 +80,26 @@ function outside(pin: TrustedKey | undefined, frame: Frame): { remark?: Remark }
 
 const iso = (ms: number): string => (Number.isFinite(ms) ? new Date(ms).toISOString() : 'ever')
 
-function foldEntry(state: State, { event, ...frame }: Entry, seq: number): readonly Remark[] {
-  if (seq === 0) return begin(state, { event, ...frame })
-  switch (event.type) {
-    case 'aep.ledger.created':
-      return [{ code: 'created-again', cause: 'The ledger was created at seq 0 already.', found: `seq ${seq}` }]
-    case 'aep.ledger.key.added':
-      return introduce(state, event.data.key)
-    case 'aep.ledger.key.rotated':
-      return rotate(state, event.data)
-    case 'aep.ledger.key.revoked':
-      return revoke(state, event.data, seq)
-    default:
-      return []
+function fold(state: State, entry: Entry, seq: number): readonly Remark[] {
+  const { event } = entry
+  const remarks: Remark[] = seq === 0 ? genesisRemarks(entry) : []
+  if (seq > 0 && event.type === 'aep.ledger.created') {
+    return [{ code: 'created-again', cause: 'The ledger was created at seq 0 already.', found: `seq ${seq}` }]
   }
+  if (event.type === 'aep.ledger.created' || event.type === 'aep.ledger.key.added') {
+    remarks.push(...know(state, event.data.key))
+  } else if (event.type === 'aep.ledger.key.rotated') remarks.push(...know(state, event.data.key))
+  // Where the history begins late, its first entries being lost, there is nothing that a change could contradict.
+  const fault =
+    seq > 0 && state.history.turns.length === 0 ? undefined : keyFault(state.history, { event, seq: entry.seq })
+  if (fault !== undefined)
+    remarks.push({ code: 'key-entry-invalid', cause: `The key history says otherwise: ${fault}.` })
+  if (remarks.length === 0) state.history = evolveKeys(state.history, entry)
+  if (event.type === 'aep.ledger.key.revoked') remarks.push(...compromised(state, event.data, seq))
+  return remarks
 }
 
-function begin(state: State, { event, ledger, key_id }: Entry): readonly Remark[] {
-  state.begun = true
+function genesisRemarks({ event, ledger, key_id }: Entry): Remark[] {
   const wrong = (cause: string, expected: string, found: string): Remark => ({
     code: 'genesis-wrong',
     cause,
@@ -113,62 +107,36 @@ function begin(state: State, { event, ledger, key_id }: Entry): readonly Remark[
     found,
   })
   if (event.type !== 'aep.ledger.created') {
-    const key = state.pinned.get(key_id)?.[0]?.publicKey
-    if (key !== undefined) state.current = { keyId: key_id, key }
     return [wrong('The first entry is not the creation of a ledger.', 'aep.ledger.created', event.type)]
   }
   const { key, ledger: named } = event.data
-  const remarks = [...introduce(state, key)]
+  const remarks: Remark[] = []
   if (named !== ledger) remarks.push(wrong('The ledger was created under another name.', ledger, named))
-  if (key.key_id !== key_id)
+  if (key.key_id !== key_id) {
     remarks.push(wrong('The first entry is signed by another key than it names.', key.key_id, key_id))
-  setCurrent(state, key.key_id)
+  }
   return remarks
 }
 
-type NamedKey = EventOf<'aep.ledger.key.added'>['data']['key']
-
-/** Makes a key known under its id, if it is its id; a pinned key of the id stands. */
-function introduce(state: State, { key_id: keyId, public_hex: publicHex }: NamedKey): readonly Remark[] {
-  const key = fromHex(publicHex) ?? new Uint8Array(32)
+/** Makes a key known under its id, if that is its id. */
+function know(state: State, named: { readonly key_id: string; readonly public_hex: string }): readonly Remark[] {
+  const key = fromHex(named.public_hex) ?? new Uint8Array(32)
   const id = keyIdOf(state.suite, key)
-  if (id === keyId) {
-    state.known.set(keyId, state.pinned.get(keyId)?.[0]?.publicKey ?? key)
+  if (id === named.key_id) {
+    state.known.set(id, key)
     return []
   }
-  return [
-    { code: 'key-entry-invalid', cause: 'The key’s id is not the digest of the key.', expected: id, found: keyId },
-  ]
+  const cause = 'The key’s id is not the digest of the key.'
+  return [{ code: 'key-entry-invalid', cause, expected: id, found: named.key_id }]
 }
 
-function setCurrent(state: State, keyId: string): void {
-  const key = state.known.get(keyId)
-  if (key !== undefined) state.current = { keyId, key }
-}
-
-function rotate(state: State, { from, key }: EventOf<'aep.ledger.key.rotated'>['data']): readonly Remark[] {
-  const remarks = [...introduce(state, key)]
-  if (state.begun && from !== state.current?.keyId) {
-    const expected = state.current?.keyId ?? 'no key'
-    remarks.push({
-      code: 'key-entry-invalid',
-      cause: 'The rotation is from a key that does not sign.',
-      expected,
-      found: from,
-    })
-  }
-  state.begun = true
-  setCurrent(state, key.key_id)
-  return remarks
-}
-
-function revoke(state: State, data: EventOf<'aep.ledger.key.revoked'>['data'], seq: number): readonly Remark[] {
-  const { key_id: keyId, compromised_since_seq: since } = data
-  if (state.begun && !state.known.has(keyId)) {
-    return [{ code: 'key-entry-invalid', cause: 'The revoked key is none of this ledger.', found: keyId }]
-  }
-  if (state.current?.keyId === keyId) state.current = undefined
-  if (since === undefined || since >= seq || state.vouchedTo >= seq - 1) return []
+/** Entries that a stolen key may have signed before its revocation, unless a pinned head vouches for them. */
+function compromised(
+  { vouchedTo }: State,
+  { key_id: keyId, compromised_since_seq: since }: { readonly key_id: string; readonly compromised_since_seq?: number },
+  seq: number,
+): readonly Remark[] {
+  if (since === undefined || since >= seq || vouchedTo >= seq - 1) return []
   const cause = `Entries ${since} to ${seq - 1} under key ${keyId} may have been signed by whoever stole it.`
   return [{ code: 'key-compromised', cause, found: `seq ${since} to ${seq - 1}` }]
 }

@@ -151,9 +151,9 @@ function choose(run: Run, entry: SourceEntry, frame: Frame | undefined, seq: num
 function believe(run: Run, entry: Entry, seq: number, say: (remark: Remark) => void): void {
   for (const remark of run.keys.fold(entry, seq)) say(remark)
   if (entry.event.type !== 'aep.ledger.emitter.registered') return
-  const { key_id: keyId, public_hex: publicHex } = entry.event.data.key
-  const publicKey = fromHex(publicHex)
-  if (publicKey) run.emitters = [...run.emitters, { keyId, publicKey }]
+  const { key, sources } = entry.event.data
+  const publicKey = fromHex(key.public_hex)
+  if (publicKey) run.emitters = [...run.emitters, { keyId: key.key_id, publicKey, sources }]
 }
 
 /** Hands the group to the judge and begins the next. */
