@@ -1,5 +1,5 @@
 import { type ViewChange, type ViewRange, type ViewStore, viewKeyBytesMax } from '../projections/store.ts'
-import { dumpOf, viewKey } from './view-dump.ts'
+import { checkPosition, dumpOf, viewKey } from './check-view.ts'
 
 interface Rows {
   position: number
@@ -46,8 +46,7 @@ class MemoryViews implements ViewStore {
   async commit(view: string, ledger: string, position: number, changes: readonly ViewChange[]): Promise<void> {
     for (const { key } of changes) viewKey(key, viewKeyBytesMax)
     const rows: Rows = this.#rows(view, ledger) ?? { position: -1, values: new Map(), sorted: undefined }
-    if (position < rows.position)
-      throw new RangeError(`${view} is at ${rows.position} and can't go back to ${position}.`)
+    checkPosition(view, rows.position, position)
     for (const { key, value } of changes) {
       if (value === undefined) rows.values.delete(key)
       else rows.values.set(key, new Uint8Array(value))

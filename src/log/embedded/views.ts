@@ -1,7 +1,7 @@
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ViewChange, type ViewRange, type ViewStore, viewKeyBytesMax } from '../../projections/store.ts'
-import { dumpOf, viewKey } from '../view-dump.ts'
+import { checkPosition, dumpOf, viewKey } from '../check-view.ts'
 import { Commits } from './commits.ts'
 import { checkAccess, dataFile, makeFolder } from './folder.ts'
 import { plain } from './lmdb.ts'
@@ -123,8 +123,7 @@ class LmdbViews implements Views {
       key: viewKey(key, viewKeyBytesMax),
       value: value && new Uint8Array(value),
     }))
-    const before = this.position(view, ledger)
-    if (position < before) throw new RangeError(`${view} is at ${before} and can't go back to ${position}.`)
+    checkPosition(view, this.position(view, ledger), position)
     const stamp = positionValue(position)
     await this.#commits.commit({
       bytes: rows.reduce((sum, { value }) => sum + (value?.length ?? 0) + 3 * viewPageBytes, overheadBytes),

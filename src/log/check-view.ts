@@ -11,12 +11,18 @@ export function dumpOf(position: number, rows: Iterable<[key: string, value: Uin
   return digest.digest('hex')
 }
 
-const lengths = new TextEncoder()
+/** Throws `RangeError` when a view that stands at `before` can't come to stand at `position`. */
+export function checkPosition(view: string, before: number, position: number): void {
+  if (!Number.isSafeInteger(position) || position < 0) throw new RangeError(`No position of a view: ${position}.`)
+  if (position < before) throw new RangeError(`${view} is at ${before} and can't go back to ${position}.`)
+}
+
+const utf8 = new TextEncoder()
 
 /** The UTF-8 bytes of a view's key. Throws `RangeError` for one that is too long or ill-formed. */
 export function viewKey(key: string, bytesMax: number): Uint8Array {
   if (!key.isWellFormed()) throw new RangeError('The key of a view is well-formed text.')
-  const bytes = lengths.encode(key)
+  const bytes = utf8.encode(key)
   if (bytes.length > bytesMax)
     throw new RangeError(`The key of a view is at most ${bytesMax} bytes; this has ${bytes.length}.`)
   return bytes
