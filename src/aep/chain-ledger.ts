@@ -45,13 +45,14 @@ export function judgeReferenceLedger(
 ): ChainVerdict {
   const row = newRow()
   const entries: CompactedEntry[] = []
+  let before: CompactedEntry | undefined = genesis
   for (const text of texts) {
     const index = row.links.length
     const entry = readEntry(row, index, text, options)
     addRecord(row, entry ? judgeParsed(entry.record, keys, suite, options) : verdictOf(newTally()))
-    if (!entry) continue
-    judgeEntry(row, index, entry, entries.at(-1), suite)
-    entries.push(entry)
+    if (entry) judgeEntry(row, index, entry, before, suite)
+    if (entry) entries.push(entry)
+    before = entry
   }
   judgeRow(row, anchorOf(options.anchor ?? {}, entries))
   if (options.compaction !== undefined) judgeCompaction(options.compaction, entries, suite, row.tally)
@@ -91,6 +92,9 @@ function readEntry(
   return { seq, prevHash, hash, record: value['record'] ?? null }
 }
 
+/** What stands before the first entry. */
+const genesis: CompactedEntry = { seq: -1, prevHash: '', record: null, hash: '' }
+
 function judgeEntry(
   row: Row,
   index: number,
@@ -99,10 +103,13 @@ function judgeEntry(
   suite: Suite,
 ): void {
   const { seq, prevHash, record, hash } = entry
-  const expectedSeq = before ? before.seq + 1 : 0
-  if (seq !== expectedSeq) refuseAt(row, index, 'ledger-seq', `it says ${seq}, its place is ${expectedSeq}`)
-  const expectedPrev = before ? before.hash : ''
-  if (prevHash !== expectedPrev) refuseAt(row, index, 'ledger-link', `it names "${prevHash}", not "${expectedPrev}"`)
+  // After an entry that cannot be read, nobody knows what should be said here.
+  if (before && seq !== before.seq + 1) {
+    refuseAt(row, index, 'ledger-seq', `it says ${seq}, its place is ${before.seq + 1}`)
+  }
+  if (before && prevHash !== before.hash) {
+    refuseAt(row, index, 'ledger-link', `it names "${prevHash}", the entry before it is "${before.hash}"`)
+  }
   const computed = hex(suite.sha256(canonicalBytes({ seq, prevHash, record })))
   if (hash !== computed) refuseAt(row, index, 'ledger-hash', `it says ${hash}, the entry is ${computed}`)
 }

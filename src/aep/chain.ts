@@ -132,9 +132,11 @@ export function judgeRow(row: Row, anchor: Anchor): void {
     else name(tally, 'empty', '', 'there is no record')
     return
   }
-  const isBag = links.length > 1 && links.every(({ prev }) => prev === undefined)
+  const isBag = links.length > 1 && links.every(({ prev, hash }) => prev === undefined && hash !== undefined)
   if (isBag) name(tally, 'chain-unlinked', '', 'no record names one before it: a bag of records, not a chain')
   const known = hashesOf(links)
+  const named = new Set(links.map(({ prev }) => prev))
+  const isNamed = ({ hash, hashWithoutProof }: Link) => named.has(hash) || named.has(hashWithoutProof ?? hash)
   const contents = new Set<string>()
   const predecessors = new Set<string>()
   for (const [index, link] of links.entries()) {
@@ -144,8 +146,8 @@ export function judgeRow(row: Row, anchor: Anchor): void {
     if (index > 0 && !isBag && !judgeLink(row, index) && !isDuplicate) {
       if (link.prev !== undefined && predecessors.has(link.prev)) {
         refuseAt(row, index, 'chain-fork', 'an earlier record names the same predecessor')
-      } else if (!known.has(link.prev ?? '') && isBypassed(links, index)) {
-        refuseAt(row, index, 'chain-foreign', 'the record links to nothing here, and the chain goes on around it')
+      } else if (!known.has(link.prev ?? '') && !isNamed(link) && isBypassed(links, index)) {
+        refuseAt(row, index, 'chain-foreign', 'no link goes to or from the record, and the chain goes on around it')
       }
     }
     if (content !== undefined) contents.add(content)
