@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { type LeaseViolationCode, leaseViolations } from '../projections/violations.ts'
 import { seq } from './names.ts'
 import { cursor, limitOf, pageOf } from './paging.ts'
 import { moment } from './search.ts'
@@ -7,7 +8,9 @@ import { moment } from './search.ts'
 
 export const leaseStatuses = ['active', 'exhausted', 'expired', 'superseded', 'revoked'] as const
 
-const at = moment.optional().describe('The moment asked about, by event time; now without it.')
+const at = moment
+  .optional()
+  .describe('The moment asked about, by event time; without it now, with all that is known however it is dated.')
 const text = (says: string) => z.string().min(1).max(1024).optional().describe(says)
 
 export const leasesQuery = z.strictObject({
@@ -22,6 +25,8 @@ export const leasesQuery = z.strictObject({
 
 export const leaseQuery = z.strictObject({ at, limit: limitOf(100, 1000), cursor })
 
+const violationCodes = Object.keys(leaseViolations) as [LeaseViolationCode, ...LeaseViolationCode[]]
+
 export const lease = z
   .strictObject({
     lease_id: z.string(),
@@ -33,7 +38,7 @@ export const lease = z
     max_invocations: z.int().nullable().describe('null: without limit.'),
     expires_at: z.string().describe('As the emitter gave it.'),
     granted_seq: seq,
-    violations: z.array(z.strictObject({ code: z.string(), seq, detail: z.string() })),
+    violations: z.array(z.strictObject({ code: z.enum(violationCodes), seq, detail: z.string() })),
   })
   .meta({
     id: 'Lease',

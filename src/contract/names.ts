@@ -30,9 +30,7 @@ export const tokenId = z
 
 export const keyId = z
   .string()
-  .min(1)
-  .max(128)
-  .regex(/^[\x21-\x7e]+$/, 'takes 1 to 128 visible ASCII characters')
+  .regex(/^[\x21-\x7e]{1,128}$/, 'takes 1 to 128 visible ASCII characters')
   .meta({ id: 'KeyId', description: 'Id of a key.', examples: ['a3f0b1c2d3e4f5061728394a5b6c7d8e'] })
 
 export const publicKeyHex = z

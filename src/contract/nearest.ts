@@ -1,12 +1,13 @@
 /**
  * The one of `known` that `text` was probably meant to be: the fewest letters to add, drop or change, at most a third of
- * the longer; `undefined` when none is near. Cost: length of `text` x letters in `known`; `text` is read up to 64 letters.
+ * the longer; `undefined` when none is near, or `text` is no name at all. Cost: at most 64 x letters in `known`.
  */
 export function nearest(text: string, known: readonly string[]): string | undefined {
+  if (text.length > 64) return undefined
   let best: string | undefined
   let bestDistance = Number.POSITIVE_INFINITY
   for (const name of known) {
-    const distance = distanceOf(text.slice(0, 64), name)
+    const distance = distanceOf(text, name)
     if (distance < bestDistance && distance <= Math.max(text.length, name.length) / 3) {
       best = name
       bestDistance = distance

@@ -55,14 +55,40 @@ export async function buildApp(ports: AppPorts): Promise<FastifyInstance> {
     kit.rate.sweep()
     kit.tokens.refresh().catch((error: unknown) => ports.logger.warn({ err: error }, 'the tokens could not be read'))
   }, upkeepMs).unref()
+  const letGo = connectionsOf(app.server)
   app.addHook('preClose', done => {
     closing = true
     clearInterval(upkeep)
     streams.closeAll()
+    letGo()
     done()
   })
   await app.ready()
   return app
+}
+
+const letGoMs = 20
+
+/**
+ * How the connections of `server` end when it closes: one that waits for an answer gets it, and none is kept for a request
+ * that may never come, not even one that has not sent its first.
+ */
+function connectionsOf(server: Server): () => void {
+  let underWay = 0
+  server.on('request', (_request, response) => {
+    underWay += 1
+    response.once('close', () => {
+      underWay -= 1
+    })
+  })
+  return () => {
+    if (!server.listening) return
+    const timer = setInterval(() => {
+      if (underWay === 0) server.closeAllConnections()
+      else server.closeIdleConnections()
+    }, letGoMs)
+    server.once('close', () => clearInterval(timer))
+  }
 }
 
 function serverOptions({ logger, limits }: AppPorts): FastifyHttpOptions<Server> {

@@ -62,7 +62,7 @@ const before = (hit: SearchHit, after: SearchCursor): boolean =>
 
 /** A lease view that holds what a test puts there. */
 export class LeasesDouble implements LeaseView {
-  readonly asked: { filter: LeaseFilter; atMs: number; after: number | undefined }[] = []
+  readonly asked: { filter: LeaseFilter; atMs: number; after: number; now: boolean }[] = []
   items: readonly LeaseAt[] = []
   at = Number.MAX_SAFE_INTEGER
 
@@ -74,8 +74,8 @@ export class LeasesDouble implements LeaseView {
     return this.at >= seq
   }
 
-  async list(_ledger: string, filter: LeaseFilter, atMs: number, limit: number, after = -1): Promise<LeasePage> {
-    this.asked.push({ filter, atMs, after })
+  async list(_: string, filter: LeaseFilter, atMs: number, limit: number, after = -1, now = false): Promise<LeasePage> {
+    this.asked.push({ filter, atMs, after, now })
     const wanted = this.items.filter(
       ({ lease }) => lease.grantedSeq > after && (filter.lease === undefined || lease.leaseId === filter.lease),
     )

@@ -1,0 +1,60 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { type FaultCode, faults } from '../src/base/fault.ts'
+import { openapi } from '../src/contract/openapi.ts'
+import { type Operation, operations } from '../src/contract/operations.ts'
+
+/**
+ * Writes what documents are made from tables: `docs/faults.md`, the table of routes in `docs/http.md`, and
+ * `schemas/openapi.json`. A test makes them again and compares, so that neither side goes its own way.
+ */
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** Every generated file as it has to be, by its path in the repository. */
+export function generated(): ReadonlyMap<string, string> {
+  const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { version: string }
+  return new Map([
+    ['schemas/openapi.json', `${JSON.stringify(openapi(version), null, 2)}\n`],
+    ['docs/faults.md', faultsPage()],
+    ['docs/http.md', between(readFileSync(`${root}docs/http.md`, 'utf8'), 'routes', routesTable())],
+  ])
+}
+
+function faultsPage(): string {
+  const rows = (Object.keys(faults) as FaultCode[]).map(code => {
+    const { status, title, retry, hint } = faults[code]
+    return `| \`${code}\` | ${status} | ${retry ? 'yes' : 'no'} | ${title}. | ${hint} |`
+  })
+  return `# Faults
+
+Every failure of the service is one of these. Over HTTP it comes as an RFC 9457 problem (\`application/problem+json\`) whose
+\`code\` is the name in the first column and whose \`type\` is \`/problems/{code}\`, where the running service explains it;
+\`errors\` lists each place that is wrong. *Again* says whether the same request, unchanged, may succeed later: such an answer
+carries \`Retry-After\`.
+
+This page is made from \`src/base/fault.ts\` by \`npm run generate\`.
+
+| code | status | again | what it is | what to do |
+| --- | --- | --- | --- | --- |
+${rows.join('\n')}
+`
+}
+
+function routesTable(): string {
+  const rows = Object.values<Operation>(operations).map(
+    ({ method, path, role, summary }) =>
+      `| \`${method}\` | \`${path}\` | ${role === 'none' ? '-' : role} | ${summary} |`,
+  )
+  return `| | route | role | |\n| --- | --- | --- | --- |\n${rows.join('\n')}`
+}
+
+/** `page` with what stands between `<!-- name -->` and `<!-- /name -->` replaced. */
+function between(page: string, name: string, text: string): string {
+  const [begin, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`]
+  const [from, to] = [page.indexOf(begin), page.indexOf(end)]
+  if (from < 0 || to < from) throw new Error(`the page has no place for ${name}`)
+  return `${page.slice(0, from + begin.length)}\n${text}\n${page.slice(to)}`
+}
+
+if (import.meta.main) for (const [path, text] of generated()) writeFileSync(root + path, text)
