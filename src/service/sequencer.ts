@@ -110,9 +110,7 @@ export class Sequencer implements EventIntake {
       queue.push({ events, alone, resolve, reject })
       this.#queues.set(ledger, queue)
       this.#queued += events.length
-      this.#running ??= this.#run().finally(() => {
-        this.#running = undefined
-      })
+      this.#running ??= this.#run()
     })
   }
 
@@ -125,6 +123,8 @@ export class Sequencer implements EventIntake {
         await this.#place(ledger, jobs)
       }
     }
+    // In the same turn as the look at the queues: what is queued from here on starts the loop anew.
+    this.#running = undefined
   }
 
   #take(ledger: string): Job[] {
