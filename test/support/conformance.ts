@@ -13,6 +13,9 @@ export const conformanceSkip: string | false = existsSync(new URL('manifest.json
   ? false
   : `there is no conformance folder at ${fileURLToPath(folder)} (AEP_CONFORMANCE_DIR names another)`
 
+/** The folder's path. */
+export const conformanceDir = fileURLToPath(folder)
+
 /** Bytes of a file of the folder; `undefined` where there is none. */
 export const conformanceFile = (path: string): Uint8Array | undefined => fileIn(folder, path)
 

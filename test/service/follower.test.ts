@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { Seq, StoredEntry } from '../../src/ledger/entry.ts'
+import type { LogReader } from '../../src/log/port.ts'
+import { Follower, type View } from '../../src/service/follower.ts'
+
+/** A log of one ledger with `length` entries, and a view that remembers what it took. */
+function rig(restMs = 0): {
+  log: LogReader
+  view: View
+  taken: number[][]
+  grow(by: number): void
+  fail(times: number): void
+  follower: Follower
+  errors: unknown[]
+} {
+  let length = 0
+  let failures = 0
+  const taken: number[][] = []
+  const errors: unknown[] = []
+  const log = {
+    ledgers: async () => ['a'],
+    read: async (_: string, from: number, limit: number) =>
+      Array.from(
+        { length: Math.max(0, Math.min(limit, length - from)) },
+        (_entry, n): StoredEntry => ({
+          seq: (from + n) as Seq,
+          bytes: new Uint8Array(),
+          signature: new Uint8Array(),
+        }),
+      ),
+  } as unknown as LogReader
+  const view: View = {
+    name: 'test',
+    position: async () => taken.flat().at(-1) ?? -1,
+    take: async (_, entries) => {
+      if (failures > 0) {
+        failures -= 1
+        throw new Error('not now')
+      }
+      taken.push(entries.map(entry => entry.seq))
+    },
+  }
+  const follower = new Follower({ log, view, batch: 10, restMs, onError: error => errors.push(error) })
+  return { log, view, taken, grow: by => (length += by), fail: times => (failures = times), follower, errors }
+}
+
+const counted = (count: number): number[] => Array.from({ length: count }, (_, n) => n)
+
+describe('a follower', () => {
+  it('brings its view up to the head, in order and in batches, and says when it is there', async () => {
+    const { taken, grow, follower } = rig()
+    grow(25)
+    follower.start()
+    assert.ok(await follower.reached('a', 24, 5_000))
+    assert.deepEqual(taken.flat(), counted(25))
+    assert.deepEqual(
+      taken.map(batch => batch.length),
+      [10, 10, 5],
+    )
+    await follower.stop()
+  })
+
+  it('goes on at once when it is woken', async () => {
+    const { taken, grow, follower } = rig()
+    follower.start()
+    grow(1)
+    follower.wake()
+    assert.ok(await follower.reached('a', 0, 500))
+    grow(3)
+    follower.wake()
+    assert.ok(await follower.reached('a', 3, 500))
+    assert.deepEqual(taken.flat(), counted(4))
+    await follower.stop()
+  })
+
+  it('says no when the view is not there in time, and does not claim what it does not have', async () => {
+    const { grow, follower } = rig()
+    grow(2)
+    follower.start()
+    assert.equal(await follower.reached('a', 2, 50), false)
+    assert.equal(follower.position('a'), 1)
+    await follower.stop()
+  })
+
+  it('tries a failing view again and skips nothing', async () => {
+    const { taken, grow, fail, follower, errors } = rig()
+    grow(15)
+    fail(2)
+    follower.start()
+    assert.ok(await follower.reached('a', 14, 5_000))
+    assert.equal(errors.length, 2)
+    assert.deepEqual(taken.flat(), counted(15))
+    await follower.stop()
+  })
+
+  it('rests between steps, unless somebody waits', async () => {
+    const { grow, follower } = rig(60_000)
+    grow(5)
+    follower.start()
+    assert.ok(await follower.reached('a', 4, 1_000))
+    grow(5)
+    follower.wake()
+    assert.ok(await follower.reached('a', 9, 1_000))
+    await follower.stop()
+  })
+
+  it('answers those who wait when it is stopped', async () => {
+    const { follower } = rig()
+    follower.start()
+    const waiting = follower.reached('a', 5, 60_000)
+    await follower.stop()
+    assert.equal(await waiting, false)
+  })
+})
