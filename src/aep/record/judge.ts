@@ -81,7 +81,8 @@ export function judgeParsed(
   const record = judgeShape(value, tally)
   const vouching = judgeSignature(value, { keys, suite, explain: true }, limits, tally)
   judgeTime(value, vouching, options.keyValidity ?? [], tally)
-  if (record) {
+  // What a refused record says of itself is nobody's word.
+  if (record && tally.reasons.size === 0) {
     nameMembers(value, record, tally)
     nameContradictions(record, tally)
   }
@@ -118,7 +119,6 @@ const isWithin = (atMs: number, { notBeforeMs, notAfterMs }: Omit<KeyWindow, 'ke
 
 /** Names members that the schema does not know, and defaults that it filled in and nobody signed. */
 function nameMembers(value: JsonObject, record: AepRecord, tally: Tally): void {
-  const signed = !tally.reasons.has('unsigned')
   const proofIsOutside = tally.findings.has('timestamp-proof-detached')
   compare(value, record, '', {
     unknown: at => {
@@ -127,10 +127,8 @@ function nameMembers(value: JsonObject, record: AepRecord, tally: Tally): void {
       if (outside) name(tally, 'unsigned-member', at, 'no signature covers this member')
       else name(tally, 'unknown-field', at, 'the schema does not know this member')
     },
-    filled: at => {
-      if (signed)
-        name(tally, 'defaults-not-applied', at, 'signed without it: filling in the default breaks the signature')
-    },
+    filled: at =>
+      name(tally, 'defaults-not-applied', at, 'signed without it: filling in the default breaks the signature'),
   })
 }
 

@@ -122,3 +122,18 @@ it('a digest is one by its name, and free content is not looked into', () => {
   assert.deepEqual(ofAction({ scope_lease_id: short, approval_context_hash: `${short}0` }), [])
   assert.deepEqual(ofAction({ state_digest_coverage: { digest: short } }), [])
 })
+
+it('nothing is said of the content of a record that is refused', () => {
+  const record = {
+    ...plainRecord({ actions: [plainAction(), plainAction()], x_note: 1 }),
+    run_side_effect_class_max: 'read',
+  }
+  for (const refused of [record, { ...signed(record), run_id: 'other' }]) {
+    assert.deepEqual(judgeRecord(JSON.stringify(refused), ringOfAlice, nodeSuite).findings, [])
+  }
+  assert.deepEqual(judgeRecord(JSON.stringify(signed(record)), ringOfAlice, nodeSuite).findings, [
+    'unknown-field',
+    'run-max-mismatch',
+    'duplicate-action-id',
+  ])
+})
