@@ -30,7 +30,7 @@ export const settings = {
     says: 'Folder of the ledger: log, keys, views, ClickHouse.',
   },
   ADMIN_TOKEN: {
-    schema: z.string().min(16).max(512),
+    schema: z.stringFormat('bearer token', /^[\x21-\x7e]{1,512}$/),
     secret: true,
     says: 'An admin token, valid at this start. Without one the first start makes one in DATA_DIR/admin.token.',
   },

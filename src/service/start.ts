@@ -37,6 +37,8 @@ const defaultLedger = 'default'
 const appendEntriesMax = 2_000
 const stateBatch = 5_000
 const searchRestMs = 300
+/** An admin token of fewer characters is taken, and warned of. */
+const tokenLengthMin = 16
 
 /**
  * Starts the embedded service on `config.DATA_DIR`, making what a first start needs. Throws what the log throws
@@ -112,6 +114,9 @@ async function start(
   const conflicts = recordConflicts({ sequencer, origin, suite: nodeSuite, clock, logger })
   const admin = new Admin({ sequencer, registry, keys, origin, clock })
   if (sequencer.head(defaultLedger) === undefined) await admin.createLedger(defaultLedger, 'ledger')
+  if ((config.ADMIN_TOKEN?.length ?? tokenLengthMin) < tokenLengthMin) {
+    logger.warn('the configured admin token is short enough to be guessed')
+  }
   const adminToken = await ensureAdminToken(dataDir, log, config.ADMIN_TOKEN, clock())
 
   state.follower.start()

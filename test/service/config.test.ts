@@ -25,10 +25,16 @@ describe('the configuration', () => {
       AEP_LEDGER_LEDGER_KEY: 'xyz',
       AEP_LEDGER_PROT: '1',
     })
-    for (const name of ['AEP_LEDGER_PORT', 'AEP_LEDGER_LOG_LEVEL', 'AEP_LEDGER_LEDGER_KEY', 'AEP_LEDGER_PROT']) {
+    for (const name of [
+      'AEP_LEDGER_PORT',
+      'AEP_LEDGER_LOG_LEVEL',
+      'AEP_LEDGER_LEDGER_KEY',
+      'AEP_LEDGER_ADMIN_TOKEN',
+      'AEP_LEDGER_PROT',
+    ]) {
       assert.equal(errors.filter(error => error.startsWith(`${name}:`)).length, 1, name)
     }
-    assert.equal(errors.length, 4)
+    assert.equal(errors.length, 5)
   })
 
   it('takes no number that is not a whole one in range', () => {
@@ -41,10 +47,10 @@ describe('the configuration', () => {
     const dir = mkdtempSync(join(tmpdir(), 'aep-ledger-config-'))
     try {
       const file = join(dir, 'token')
-      writeFileSync(file, 'a token of sixteen letters\n')
+      writeFileSync(file, 'a-token-of-sixteen-letters\n')
       const result = loadConfig({ AEP_LEDGER_ADMIN_TOKEN_FILE: file })
       assert.ok(result.ok)
-      assert.equal(result.config.ADMIN_TOKEN, 'a token of sixteen letters')
+      assert.equal(result.config.ADMIN_TOKEN, 'a-token-of-sixteen-letters')
       assert.match(errorsOf({ AEP_LEDGER_ADMIN_TOKEN_FILE: join(dir, 'none') })[0] ?? '', /ENOENT/)
       assert.match(
         errorsOf({ AEP_LEDGER_ADMIN_TOKEN_FILE: file, AEP_LEDGER_ADMIN_TOKEN: 'x'.repeat(16) })[0] ?? '',
@@ -64,7 +70,7 @@ describe('the configuration', () => {
   })
 
   it('shows what is in force without showing a secret', () => {
-    const result = loadConfig({ AEP_LEDGER_ADMIN_TOKEN: 'a token of sixteen letters', AEP_LEDGER_PORT: '9' })
+    const result = loadConfig({ AEP_LEDGER_ADMIN_TOKEN: 'a-token-of-sixteen-letters', AEP_LEDGER_PORT: '9' })
     assert.ok(result.ok)
     const lines = describeConfig(result.config)
     assert.ok(lines.includes('AEP_LEDGER_PORT=9'))

@@ -1,0 +1,237 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { sampleStream } from '../../infra/sample-stream.ts'
+import { fromHex } from '../../src/base/bytes.ts'
+import { nodeSuite } from '../../src/crypto/node.ts'
+import type { readEntry } from '../../src/ledger/decode.ts'
+import { openEmbedded, openEmbeddedReader } from '../../src/log/embedded/open.ts'
+import { LogInUse } from '../../src/log/port.ts'
+import { type Config, loadConfig } from '../../src/service/config.ts'
+import { type Service, startService } from '../../src/service/start.ts'
+import { stateView } from '../../src/service/state-rows.ts'
+import { rebuildState } from '../../src/service/state-view.ts'
+import { judgeHere } from '../../src/verify/judge.ts'
+import { verifyLedger } from '../../src/verify/verify.ts'
+
+function configOf(env: Record<string, string>): Config {
+  const result = loadConfig({ AEP_LEDGER_PORT: '0', AEP_LEDGER_LOG_LEVEL: 'fatal', AEP_LEDGER_SEARCH: 'off', ...env })
+  if (!result.ok) throw new Error(result.errors.join('\n'))
+  return result.config
+}
+
+const tokenIn = (dir: string): string => readFileSync(join(dir, 'admin.token'), 'utf8').trim()
+
+interface Answer {
+  readonly status: number
+  readonly body: Record<string, unknown> & { readonly items?: readonly Record<string, unknown>[] }
+}
+
+async function call(
+  url: string,
+  token: string,
+  path: string,
+  body?: unknown,
+  contentType = 'application/json',
+): Promise<Answer> {
+  const response = await fetch(url + path, {
+    headers: { authorization: `Bearer ${token}`, ...(body !== undefined && { 'content-type': contentType }) },
+    ...(body !== undefined && { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  })
+  const text = await response.text()
+  return { status: response.status, body: text === '' ? {} : (JSON.parse(text) as Answer['body']) }
+}
+
+const events = (seed: number, count: number): string =>
+  [...sampleStream({ seed, events: count, startMs: Date.parse('2026-11-01T00:00:00Z'), source: `urn:test:${seed}` })]
+    .map(event => JSON.stringify(event))
+    .join('\n')
+
+/** Verifies the folder's ledger against the key that signed it first. */
+async function verdictOf(dir: string, keyId: string, publicHex: string, ledger = 'default') {
+  const reader = await openEmbeddedReader(dir)
+  try {
+    const source = {
+      ledger,
+      name: dir,
+      record: (digest: string) => reader.record(digest),
+      async *entries(from: number) {
+        for (let next = from; ; ) {
+          const batch = await reader.read(ledger, next, 1000)
+          if (batch.length === 0) return
+          yield batch
+          next += batch.length
+        }
+      },
+    }
+    const trust = { keys: [{ keyId, publicKey: fromHex(publicHex) ?? new Uint8Array() }] }
+    const findings: string[] = []
+    const run = verifyLedger(source, trust, { suite: nodeSuite, judge: judgeHere(nodeSuite) })
+    for (;;) {
+      const step = await run.next()
+      if (step.done) return { report: step.value, findings }
+      findings.push(`${step.value.seq} ${step.value.code}`)
+    }
+  } finally {
+    await reader.close()
+  }
+}
+
+describe('a service on an empty folder', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'aep-ledger-start-'))
+  const data = join(dir, 'data')
+  let service: Service
+  let token = ''
+  let firstKey: Record<string, unknown> = {}
+  const post = (path: string, body: unknown, contentType?: string): Promise<Answer> =>
+    call(service.url, token, path, body, contentType)
+  const get = (path: string): Promise<Answer> => call(service.url, token, path)
+
+  before(async () => {
+    service = await startService(configOf({ AEP_LEDGER_DATA_DIR: data }))
+    token = tokenIn(data)
+  })
+  after(async () => {
+    await service.close()
+    rmSync(dir, { recursive: true, force: true })
+  })
+
+  it('makes a key, an origin, an admin token that only its owner reads, and the ledger `default`', async () => {
+    assert.equal(service.adminToken, join(data, 'admin.token'))
+    assert.equal(statSync(join(data, 'admin.token')).mode & 0o777, 0o600)
+    const keys = (await get('/v1/ledgers/default/keys')).body as { keys?: Record<string, unknown>[] }
+    firstKey = keys.keys?.[0] ?? {}
+    assert.equal(firstKey['from_seq'], 0)
+    const { body } = await get('/v1/ledgers/default/entries?limit=1')
+    const entry = body.items?.[0]?.['entry'] as { event: { type: string; data: { origin: string } } }
+    assert.equal(entry.event.type, 'aep.ledger.created')
+    assert.match(entry.event.data.origin, /^ledger-[0-9a-f]{16}\.invalid\/default$/)
+  })
+
+  it('refuses a second service on the folder, naming the holder, and leaves the first alone', async () => {
+    await assert.rejects(
+      startService(configOf({ AEP_LEDGER_DATA_DIR: data })),
+      (error: unknown) => error instanceof LogInUse && error.holder.includes(String(process.pid)),
+    )
+    assert.equal((await get('/readyz')).status, 200)
+  })
+
+  it('places events, answers them again as duplicates, and writes down a conflict by its digest', async () => {
+    const first = await post('/v1/ledgers/default/events', events(1, 500), 'application/x-ndjson')
+    assert.equal(first.status, 201)
+    assert.ok(first.body.items?.every((item, n) => item['status'] === 'created' && item['seq'] === n + 1))
+    const again = await post('/v1/ledgers/default/events', events(1, 500), 'application/x-ndjson')
+    assert.deepEqual(
+      again.body.items,
+      first.body.items?.map(item => ({ ...item, status: 'duplicate' })),
+    )
+    const [line = ''] = events(1, 1).split('\n')
+    const other = { ...(JSON.parse(line) as object), time: '2026-12-01T00:00:00Z' }
+    assert.equal((await post('/v1/ledgers/default/events', other, 'application/cloudevents+json')).status, 409)
+    for (let tries = 0; tries < 50; tries++) {
+      const { body } = await get('/v1/ledgers/default/entries?from=501')
+      const entry = body.items?.[0]?.['entry'] as { event: { type: string; data: object } } | undefined
+      if (entry === undefined) continue
+      assert.equal(entry.event.type, 'aep.ledger.conflict')
+      assert.ok(!JSON.stringify(entry.event.data).includes('decision'))
+      return
+    }
+    assert.fail('no conflict was written')
+  })
+
+  it('rotates the key: the old one signs for the new, and is gone from the disk', async () => {
+    const rotated = await post('/v1/keys/rotate', {})
+    assert.equal(rotated.status, 201, JSON.stringify(rotated.body))
+    const keyId = String(rotated.body['key_id'])
+    assert.deepEqual(readdirSync(join(data, 'keys')), [`${keyId}.json`])
+    const placed = await post('/v1/ledgers/default/events', events(2, 50), 'application/x-ndjson')
+    assert.ok(placed.body.items?.every(item => item['key_id'] === keyId))
+    const { report, findings } = await verdictOf(data, String(firstKey['key_id']), String(firstKey['public_hex']))
+    assert.equal(report.verdict, 'verified', JSON.stringify(findings.slice(0, 5)))
+  })
+
+  it('judges an emitter by the keys that are registered when the event comes', async () => {
+    const seed = nodeSuite.sha256(new TextEncoder().encode('an emitter'))
+    const key = { key_id: 'gw-1', public_hex: Buffer.from(nodeSuite.publicKey(seed)).toString('hex') }
+    assert.ok((await post('/v1/ledgers/default/emitters', { ...key, sources: [] })).status < 300)
+    const signed = {
+      specversion: '1.0',
+      id: 'signed-1',
+      source: 'urn:g',
+      type: 'aep.gap',
+      data: { count: 1 },
+      emitterkeyid: 'gw-1',
+      emittersig: Buffer.alloc(64).toString('base64'),
+    }
+    const placed = await post('/v1/ledgers/default/events', signed, 'application/cloudevents+json')
+    assert.equal(placed.status, 201, JSON.stringify(placed.body))
+    const { body } = await get(`/v1/ledgers/default/entries/${placed.body.items?.[0]?.['seq']}`)
+    assert.equal((body['entry'] as { intake: { emitter_sig: string } }).intake.emitter_sig, 'invalid')
+  })
+
+  it('goes on where it was after a restart, with the same token, key and leases', async () => {
+    const before = (await get('/v1/ledgers/default/leases?limit=1000')).body.items
+    const head = (await get('/v1/ledgers/default')).body
+    await service.close()
+    service = await startService(configOf({ AEP_LEDGER_DATA_DIR: data }))
+    assert.equal(service.adminToken, undefined)
+    assert.ok((before?.length ?? 0) > 10)
+    assert.deepEqual((await get('/v1/ledgers/default')).body, head)
+    assert.deepEqual((await get('/v1/ledgers/default/leases?limit=1000')).body.items, before)
+    const placed = await post('/v1/ledgers/default/events', events(3, 5), 'application/x-ndjson')
+    assert.ok(placed.body.items?.every(item => item['status'] === 'created'))
+  })
+
+  it('keeps views that equal a rebuild from nothing, byte for byte', async () => {
+    await service.close()
+    const log = await openEmbedded(data)
+    try {
+      const kept = log.views.dump(stateView, 'default')
+      await rebuildState(log, log.views)
+      assert.equal(log.views.dump(stateView, 'default'), kept)
+      assert.equal(log.views.position(stateView, 'default'), (await log.head('default'))?.seq)
+    } finally {
+      await log.close()
+    }
+    rmSync(join(data, 'views'), { recursive: true })
+    service = await startService(configOf({ AEP_LEDGER_DATA_DIR: data }))
+    assert.equal((await get('/readyz')).status, 200)
+  })
+
+  it('never says a secret in its files but the one that is for it', async () => {
+    for (const name of readdirSync(join(data, 'log'))) {
+      assert.ok(!readFileSync(join(data, 'log', name)).includes(token), name)
+    }
+  })
+})
+
+describe('a configured service', () => {
+  it('takes the admin token and the key it is given, and writes neither down', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'aep-ledger-configured-'))
+    try {
+      const env = {
+        AEP_LEDGER_DATA_DIR: dir,
+        AEP_LEDGER_ADMIN_TOKEN: 'the-token-of-the-environment',
+        AEP_LEDGER_LEDGER_KEY: '01'.repeat(32),
+        AEP_LEDGER_ORIGIN: 'ledger.example',
+      }
+      const service = await startService(configOf(env))
+      const { status, body } = await call(service.url, env.AEP_LEDGER_ADMIN_TOKEN, '/v1/ledgers/default/entries')
+      await service.close()
+      assert.equal(status, 200)
+      assert.equal(existsSync(join(dir, 'admin.token')), false)
+      assert.deepEqual(readdirSync(join(dir, 'keys')), [])
+      const entry = body.items?.[0]?.['entry'] as ReturnType<typeof readEntry>
+      assert.ok(entry.event.type === 'aep.ledger.created')
+      assert.equal(entry.event.data.origin, 'ledger.example/default')
+      assert.equal(
+        entry.event.data.key.public_hex,
+        Buffer.from(nodeSuite.publicKey(new Uint8Array(32).fill(1))).toString('hex'),
+      )
+    } finally {
+      rmSync(dir, { recursive: true, force: true })
+    }
+  })
+})
