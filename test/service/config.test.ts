@@ -23,6 +23,7 @@ describe('the configuration', () => {
       AEP_LEDGER_PORT: '80a',
       AEP_LEDGER_LOG_LEVEL: 'loud',
       AEP_LEDGER_LEDGER_KEY: 'xyz',
+      AEP_LEDGER_ADMIN_TOKEN: 'two words',
       AEP_LEDGER_PROT: '1',
     })
     for (const name of [
