@@ -49,32 +49,33 @@ function leavesMuchUnread(request: FastifyRequest): boolean {
 
 /** Makes `app` answer every error, unknown route and wrong method with a problem. */
 export function answerWithProblems(app: FastifyInstance, counted: (code: FaultCode) => void): void {
+  const answerNoRoute = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const { code, detail, allow } = noRoute(request)
+    counted(code)
+    if (allow.length > 0) reply.header('allow', allow.join(', '))
+    return sendProblem(request, reply, code, detail)
+  }
+  app.setNotFoundHandler(answerNoRoute)
   app.setErrorHandler<FastifyError>((error, request, reply) => {
+    // Where there is no route, nothing that is wrong with the request matters more.
+    if (request.is404) return answerNoRoute(request, reply)
     const fault = faultOf(error)
     counted(fault.code)
     if (faults[fault.code].status >= 500) {
       const level = fault.code === 'internal' || fault.code === 'row-damaged' ? 'error' : 'warn'
       request.log[level]({ requestId: request.id, code: fault.code, err: fault.cause ?? fault }, fault.message)
     }
-    sendProblem(request, reply, fault.code, fault.message, { errors: fault.errors })
+    return sendProblem(request, reply, fault.code, fault.message, { errors: fault.errors })
   })
-  app.setNotFoundHandler((request, reply) => {
-    const path = request.url.split('?', 1)[0] ?? ''
-    const allow = methodsOf(path)
-    if (allow.length > 0) {
-      counted('method-not-allowed')
-      reply.header('allow', allow.join(', '))
-      return sendProblem(request, reply, 'method-not-allowed', `${path} takes ${allow.join(', ')}.`)
-    }
-    counted('not-found')
-    const slash = path.startsWith('/v1/ledgers/') ? ' A slash in the name of a ledger is written %2F.' : ''
-    return sendProblem(
-      request,
-      reply,
-      'not-found',
-      `There is no route ${request.method} ${path.slice(0, 200)}.${slash}`,
-    )
-  })
+}
+
+/** What to say of a request that no route takes: another method would do, or nothing would. */
+function noRoute({ method, url }: FastifyRequest): { code: FaultCode; detail: string; allow: readonly string[] } {
+  const path = url.split('?', 1)[0] ?? ''
+  const allow = methodsOf(path)
+  if (allow.length > 0) return { code: 'method-not-allowed', detail: `${path} takes ${allow.join(', ')}.`, allow }
+  const slash = path.startsWith('/v1/ledgers/') ? ' A slash in the name of a ledger is written %2F.' : ''
+  return { code: 'not-found', detail: `There is no route ${method} ${path.slice(0, 200)}.${slash}`, allow }
 }
 
 /** Answers a URL that the router cannot read. */

@@ -37,7 +37,7 @@ describe('the routes', () => {
       ['/v1/tokens/x', 'DELETE'],
       ['/livez', 'GET'],
     ] as const) {
-      for (const method of ['PUT', 'PATCH', 'OPTIONS', 'TRACE'] as const) {
+      for (const method of ['PUT', 'PATCH', 'OPTIONS', 'TRACE', 'QUERY'] as const) {
         const { statusCode, headers } = await world.app.inject({ method: method as 'PUT', url })
         assert.deepEqual([statusCode, headers['allow']], [405, allow], `${method} ${url}`)
       }
