@@ -7,8 +7,21 @@ import type { StoredEntry } from './entry.ts'
 /** Media type of an entry's bytes: the DSSE payload type that entries are signed and exported under. */
 export const entryPayloadType = 'application/vnd.aep-ledger.entry+json'
 
-/** The bytes that an entry's Ed25519 signature covers: `PAE(entryPayloadType, bytes)` of DSSE v1. */
-export const signingInput = (bytes: Uint8Array): Uint8Array => pae(entryPayloadType, bytes)
+/**
+ * The bytes that an entry's Ed25519 signature covers: `PAE(entryPayloadType, bytes)` of DSSE v1. It is asked for every
+ * signature made and checked, so all of it but the length stands ready.
+ */
+export function signingInput(bytes: Uint8Array): Uint8Array {
+  const length = `${bytes.length} `
+  const input = new Uint8Array(paeHead.length + length.length + bytes.length)
+  input.set(paeHead)
+  for (let i = 0; i < length.length; i++) input[paeHead.length + i] = length.charCodeAt(i)
+  input.set(bytes, paeHead.length + length.length)
+  return input
+}
+
+/** The encoding of an empty body, less its length and a space. */
+const paeHead = pae(entryPayloadType, new Uint8Array(0)).slice(0, -2)
 
 /** Id of a ledger's key: the first 32 hex digits of the SHA-256 of its 32 bytes. */
 export const keyIdOf = (suite: Suite, publicKey: Uint8Array): string => hex(suite.sha256(publicKey)).slice(0, 32)

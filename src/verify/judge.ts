@@ -32,8 +32,8 @@ export function judgeBatch(suite: Suite, batch: EntryBatch): BatchJudgement {
     // What the ledger did not sign is not what it said, so that nothing more is asked of it.
     if (!checkSignature(suite, batch, index, bytes, out.checked, say) || entry === undefined) continue
     checkIntake(suite, entry, emitters, say)
-    checkTime(entry, say)
     noteReadings(suite, entry.event, index, out, sources)
+    checkTime(entry, out.timesMs[index] ?? Number.NaN, say)
   }
   return out
 }
@@ -90,16 +90,17 @@ const minuteMs = 60_000
 const dayMs = 24 * 60 * minuteMs
 
 /** Odd times are kept, for spools and replayed streams have them; they are worth a word. */
-function checkTime(entry: Entry, say: Say): void {
-  const { time } = entry.event
-  if (time === undefined) return
-  const ahead = (momentMs(time) ?? 0) - (momentMs(entry.recorded_at) ?? 0)
+function checkTime({ event, recorded_at }: Entry, timeMs: number, say: Say): void {
+  // Most events are of the day that they are recorded on, and both times are spelled alike: then no date is read again.
+  const { time = '' } = event
+  if (time.length === 24 && time <= recorded_at && time.startsWith(recorded_at.slice(0, 10))) return
+  const ahead = timeMs - (momentMs(recorded_at) ?? Number.NaN)
   if (ahead > 5 * minuteMs) {
     const cause = 'The event says that it happened after it was recorded.'
-    say({ code: 'time-future', cause, expected: `${entry.recorded_at} or earlier`, found: time })
+    say({ code: 'time-future', cause, expected: `${recorded_at} or earlier`, found: time })
   } else if (ahead < -dayMs) {
     const cause = 'The event says that it happened more than a day before it was recorded.'
-    say({ code: 'time-old', cause, expected: `${entry.recorded_at} or a day earlier`, found: time })
+    say({ code: 'time-old', cause, expected: `${recorded_at} or a day earlier`, found: time })
   }
 }
 

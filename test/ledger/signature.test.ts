@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { pae } from '../../src/aep/dsse.ts'
 import type { Json } from '../../src/aep/json.ts'
 import { base64, hex, utf8 } from '../../src/base/bytes.ts'
 import { nodeSuite } from '../../src/crypto/node.ts'
@@ -16,6 +17,10 @@ describe("an entry's signature", () => {
       new TextDecoder().decode(signingInput(utf8('é'))),
       'DSSEv1 37 application/vnd.aep-ledger.entry+json 2 é',
     )
+    for (const length of [0, 1, 9, 10, 999, 65_535]) {
+      const body = new Uint8Array(length).fill(length)
+      assert.deepEqual(signingInput(body), pae('application/vnd.aep-ledger.entry+json', body))
+    }
     assert.ok(nodeSuite.verify(alice.publicKey, signingInput(bytes), signature))
   })
 

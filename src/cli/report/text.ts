@@ -1,0 +1,89 @@
+import { axes, type Finding, findingKinds, type Severity } from '../../verify/findings.ts'
+import type { AxisStatus, LedgerReport, Verdict } from '../../verify/report.ts'
+import { clip, counted, type Paint, plural, type Style, shown, table } from '../terminal.ts'
+import type { Outcome } from './outcome.ts'
+
+/** How a verdict is called, and what colour it has. */
+export const verdictWords: Readonly<Record<Verdict, readonly [string, Style]>> = {
+  verified: ['VERIFIED', 'green'],
+  nothing: ['NOTHING TO VERIFY', 'yellow'],
+  'policy-unmet': ['VERIFIED, BUT NOT AS REQUIRED', 'yellow'],
+  incomplete: ['INCOMPLETE', 'yellow'],
+  tampered: ['TAMPERED', 'red'],
+}
+
+const statusStyles: Readonly<Record<AxisStatus, Style>> = { PASS: 'green', FAIL: 'red', INCOMPLETE: 'yellow' }
+const severityStyles: Readonly<Record<Severity, Style>> = { fail: 'red', incomplete: 'yellow', warn: 'dim' }
+/** Findings of a ledger that a person is shown; machines get all. */
+const shownMax = 20
+
+/** The outcome for people: the verdict, each ledger's axes, what was found and what to do next. */
+export function textReport(outcome: Outcome, paint: Paint): string {
+  const { verdict, ledgers, source, elapsedMs } = outcome
+  const entries = ledgers.reduce((sum, { report }) => sum + report.entries, 0)
+  const [word, style] = verdictWords[verdict]
+  const told = [plural(ledgers.length, 'ledger'), plural(entries, 'entry', 'entries'), seconds(elapsedMs)]
+  const lines = [`${paint(style, paint('bold', word))}  ${source}  ${paint('dim', told.join(' · '))}`]
+  for (const { report, findings } of ledgers) {
+    lines.push('', ...ledgerLines(report, paint), ...findingLines(report, findings, paint), ...nextLines(report, paint))
+  }
+  return `${lines.join('\n')}\n`
+}
+
+const seconds = (ms: number): string => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`)
+
+function ledgerLines(report: LedgerReport, paint: Paint): string[] {
+  const { ledger, verdict, entries, head, firstBadSeq } = report
+  const [word, style] = verdictWords[verdict]
+  const bad = firstBadSeq === undefined ? '' : `, first bad seq ${firstBadSeq}`
+  const extent = head === undefined ? 'no entries' : `${plural(entries, 'entry', 'entries')}, seq 0 to ${head.seq}`
+  const rows = axes.map(axis => {
+    const { status, note } = report.axes[axis]
+    return [`  ${axis}`, paint(statusStyles[status], status), paint('dim', note || passNote(axis, report))]
+  })
+  return [`${paint('bold', ledger)}  ${paint(style, word)}${bad}  ${paint('dim', extent)}`, ...table(rows)]
+}
+
+const passNote = (axis: string, { signaturesChecked }: LedgerReport): string =>
+  axis === 'signature' ? `${plural(signaturesChecked, 'signature')} hold` : ''
+
+function findingLines(report: LedgerReport, findings: readonly Finding[], paint: Paint): string[] {
+  // What fails comes first, then what is undecided; within each the order is that of the ledger.
+  const ranked = (['fail', 'incomplete', 'warn'] as const).flatMap(severity =>
+    findings.filter(found => found.severity === severity),
+  )
+  const told = new Set<string>()
+  const lines = ranked.slice(0, shownMax).flatMap(found => {
+    const again = told.has(found.code)
+    told.add(found.code)
+    return oneFinding(found, again, paint)
+  })
+  const more = ranked.length + report.withheld - Math.min(ranked.length, shownMax)
+  if (more > 0) lines.push('', paint('dim', `  and ${counted(more)} more: -o jsonl tells them all`))
+  return lines
+}
+
+function oneFinding(found: Finding, again: boolean, paint: Paint): string[] {
+  const { code, severity, seq, cause, expected } = found
+  const { title, todo } = findingKinds[code]
+  const place = seq === undefined ? '  ' : `  seq ${seq}  `
+  const lines = ['', `${place}${paint(severityStyles[severity], code)}  ${title}`, `    ${clip(shown(cause), 300)}`]
+  if (expected !== undefined) lines.push(`    expected  ${clip(shown(expected), 300)}`)
+  if (found.found !== undefined) lines.push(`    found     ${clip(shown(found.found), 300)}`)
+  if (!again) lines.push(paint('cyan', `    → ${todo}`))
+  return lines
+}
+
+function nextLines({ verdict, head, unmet, axes: results, ledger }: LedgerReport, paint: Paint): string[] {
+  const lines = unmet.map(what => `  ${paint('yellow', 'required')}  ${what}`)
+  if (lines.length > 0) lines.unshift('')
+  const sound = verdict === 'verified' || verdict === 'policy-unmet'
+  if (!sound || head === undefined) return lines
+  lines.push('', `  Verified to seq ${head.seq} (leaf hash ${head.leafHash}).`)
+  if (results.completeness.status === 'INCOMPLETE') {
+    lines.push(
+      `  Later entries cannot be excluded. Keep this head, and pin it next time: --head ${ledger}@${head.seq}:${head.leafHash}`,
+    )
+  }
+  return lines
+}

@@ -1,0 +1,173 @@
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { ledgerList, ledgerState } from '../../contract/admin.ts'
+import { dsseLinesType } from '../../contract/entries.ts'
+import { openEmbeddedReader } from '../../log/embedded/open.ts'
+import type { LogReader } from '../../log/port.ts'
+import { LogUnreadable } from '../../log/port.ts'
+import { readFrame } from '../../verify/frame.ts'
+import type { EntrySource, SourceEntry } from '../../verify/port.ts'
+import { type Client, clientOf, ledgerPath, ProblemError } from '../client.ts'
+import type { Context } from '../context.ts'
+import { CliError, exitCodes, usageError } from '../exit.ts'
+import { isUrl, type RemoteOptions, remoteOf } from '../settings.ts'
+import { entryOfLine, envelopeBytesMax } from './envelopes.ts'
+import { bytesAgain, linesOf, unreadable } from './lines.ts'
+
+/** Ledgers to be verified, and how far their reading is. */
+export interface Opened {
+  /** What was opened, for people. */
+  readonly about: string
+  readonly sources: readonly OpenSource[]
+  close(): Promise<void>
+}
+
+export interface OpenSource extends EntrySource {
+  /** Entries that there are to read, where that is known. */
+  readonly total?: number
+}
+
+export interface OpenOptions extends RemoteOptions {
+  /** Folder with records kept beside the log, each under its digest: what an export does not carry itself. */
+  readonly records?: string
+}
+
+/**
+ * What `text` names: an http(s) address of a service, a data folder (of a running service, too), or an export file. All of
+ * its ledgers, unless `--ledger` names one; an export holds one.
+ */
+export async function openSource(text: string, options: OpenOptions, context: Context): Promise<Opened> {
+  if (isUrl(text)) return openRemote(text, options, context)
+  if (!existsSync(text))
+    throw usageError(`${text} is not there.`, 'Give a data folder, an export (.dsse.jsonl) or an http address.')
+  return statSync(text).isDirectory() ? openFolder(text, options) : openExport(text, options)
+}
+
+const readEntries = 512
+const readBytesMax = 4 << 20
+
+async function openFolder(dir: string, options: OpenOptions): Promise<Opened> {
+  const reader = await openEmbeddedReader(dir, { deep: true }).catch(error => {
+    if (!(error instanceof LogUnreadable)) throw error
+    throw new CliError(
+      exitCodes.undecided,
+      error.message,
+      'Name the data folder itself: the one that holds log/.',
+      error,
+    )
+  })
+  const names = options.ledger === undefined ? await reader.ledgers() : [options.ledger]
+  const sources = await Promise.all(names.map(name => folderSource(reader, name)))
+  return { about: dir, sources, close: () => reader.close() }
+}
+
+async function folderSource(reader: LogReader, ledger: string): Promise<OpenSource> {
+  const head = await reader.head(ledger)
+  const end = head === undefined ? Number.MAX_SAFE_INTEGER : head.seq + 1
+  return {
+    ledger,
+    ...(head && { head: { seq: head.seq, leafHash: head.leafHash }, total: head.seq + 1 }),
+    async *entries(from) {
+      for (let at = from; at < end; ) {
+        const entries = await reader.read(ledger, at, Math.min(readEntries, end - at), readBytesMax)
+        const last = entries.at(-1)
+        if (last === undefined) return
+        yield entries
+        at = last.seq + 1
+      }
+    },
+    record: digest => reader.record(digest),
+  }
+}
+
+/** An export file. Its ledger is the one that its first readable entry names. */
+async function openExport(path: string, options: OpenOptions): Promise<Opened> {
+  let ledger = options.ledger
+  if (ledger === undefined) {
+    for await (const entries of exportEntries(path, 0)) {
+      ledger = entries.map(({ bytes }) => readFrame(bytes)?.ledger).find(name => name !== undefined)
+      if (ledger !== undefined) break
+    }
+  }
+  const source: OpenSource = {
+    ledger: ledger ?? 'unknown',
+    entries: from => exportEntries(path, from),
+    ...recordFolder(options.records),
+  }
+  return { about: path, sources: [source], close: () => Promise.resolve() }
+}
+
+/** The entries of an export; from a later place on by what the entries themselves say, since lines have no places. */
+async function* exportEntries(path: string, from: number): AsyncGenerator<readonly SourceEntry[]> {
+  try {
+    for await (const lines of linesOf(bytesAgain(path), envelopeBytesMax)) {
+      const entries = lines.map(entryOfLine)
+      const wanted = from === 0 ? entries : entries.filter(({ bytes }) => (readFrame(bytes)?.seq ?? -1) >= from)
+      if (wanted.length > 0) yield wanted
+    }
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).code === undefined ? error : unreadable(path, error as NodeJS.ErrnoException)
+  }
+}
+
+function recordFolder(dir: string | undefined): Pick<EntrySource, 'record'> {
+  if (dir === undefined) return {}
+  return {
+    record: digest => {
+      try {
+        return Promise.resolve(new Uint8Array(readFileSync(join(dir, digest))))
+      } catch {
+        return Promise.resolve(undefined)
+      }
+    },
+  }
+}
+
+async function openRemote(url: string, options: OpenOptions, context: Context): Promise<Opened> {
+  const remote = remoteOf({ ...options, url }, context.env)
+  const client = clientOf(remote, context.cancelled)
+  const names = options.ledger === undefined ? await namesOf(client) : [options.ledger]
+  const sources = await Promise.all(names.map(name => remoteSource(client, name, context)))
+  return { about: remote.url, sources, close: () => Promise.resolve() }
+}
+
+const namesOf = async (client: Client): Promise<readonly string[]> =>
+  (await client.json('/v1/ledgers', ledgerList)).items.map(({ ledger }) => ledger)
+
+async function remoteSource(client: Client, ledger: string, context: Context): Promise<OpenSource> {
+  const { remote } = client
+  const { head } = await client.json(ledgerPath(ledger), ledgerState)
+  return {
+    ledger,
+    head: { seq: head.seq, leafHash: head.leaf_hash },
+    total: head.seq + 1,
+    async *entries(from) {
+      const query = { from }
+      const answer = await client.ask(ledgerPath(ledger, '/entries'), { query, headers: { accept: dsseLinesType } })
+      if (answer.body !== null) yield* remoteEntries(answer.body, remote.url, context)
+    },
+    async record(_digest, seq) {
+      try {
+        const answer = await client.ask(ledgerPath(ledger, `/entries/${seq}/record`), { headers: { accept: '*/*' } })
+        return await answer.bytes()
+      } catch (error) {
+        if (error instanceof ProblemError && error.status === 404) return undefined
+        throw error
+      }
+    },
+  }
+}
+
+/** An answer that breaks off is no end: the service says so, and no verdict is made of what came before. */
+async function* remoteEntries(
+  body: AsyncIterable<Uint8Array>,
+  url: string,
+  { cancelled }: Context,
+): AsyncGenerator<readonly SourceEntry[]> {
+  try {
+    for await (const lines of linesOf(body, envelopeBytesMax)) yield lines.map(entryOfLine)
+  } catch (error) {
+    if (error instanceof CliError || cancelled.aborted) throw error
+    throw new CliError(exitCodes.tryAgain, `${url} broke off before the end of the ledger.`, 'Try again.', error)
+  }
+}
