@@ -123,6 +123,13 @@ describe('a use', () => {
     assert.deepEqual(counts(5, granted(0), used(1, 'd-1'), ...others, ...others), [1 + odd.length])
   })
 
+  it('is told apart from another, however source and decision are put together', () => {
+    const home = used(1, 'x d')
+    const foreign = { ...used(1, 'd'), source: ' x' }
+    assert.deepEqual(counts(5, granted(0), home, foreign), [2])
+    assert.deepEqual(counts(5, granted(0), foreign, home), [2])
+  })
+
   it('is counted up to the moment asked about, in whatever order it came', () => {
     const events = [granted(0), used(3, 'd-1'), used(1, 'd-2'), used(2, 'd-3')]
     assert.deepEqual(
@@ -170,6 +177,10 @@ describe('a violation', () => {
       'use-after-revocation 2',
     ])
     assert.deepEqual(violations(...events, revoked(6)), ['use-after-revocation 3', 'use-after-revocation 4'])
+  })
+
+  it('is a use after the earliest of several revocations', () => {
+    assert.deepEqual(violations(granted(0), revoked(5), revoked(9), used(6, 'd-1')), ['use-after-revocation 4'])
   })
 
   it('is a use after another lease took its place', () => {
@@ -365,6 +376,14 @@ describe('an alteration', () => {
     assert.deepEqual(
       [2, 3, 4, 5].map(n => at(n, ...events)[0]?.lease.tools),
       [['write'], ['b'], ['b'], ['a']],
+    )
+  })
+
+  it('at the same moment as another holds when it stands later', () => {
+    const events = [granted(0), altered(5, { granted_tools: ['a'] }), altered(5, { granted_tools: ['b'] })]
+    assert.deepEqual(
+      at(5, ...events).map(({ lease }) => lease.tools),
+      [['b']],
     )
   })
 

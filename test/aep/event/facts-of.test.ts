@@ -262,6 +262,14 @@ describe('the facts of a record', () => {
     ])
   })
 
+  it('name no lease by half a surrogate pair', () => {
+    const facts = inRecord(JSON.stringify({ actions: [{ ...action, scope_lease_id: '\ud800' }] }))
+    assert.deepEqual(
+      facts.map(fact => 'lease' in fact),
+      [false, false],
+    )
+  })
+
   it('kept beside the log are not seen by a reader of entries', () => {
     const data = { record_digest: h64, record_length: 9 }
     assert.deepEqual(factsIn({ ...head, type: 'aep.record', data }), [])

@@ -52,6 +52,7 @@ describe("an emitter's signature", () => {
       'A'.repeat(88),
     ]) {
       assert.equal(verdict({ ...event, emittersig: odd }), 'invalid', odd)
+      assert.equal(verdict({ ...event, emittersig: odd, emitterkeyid: 'carol' }), 'invalid', odd)
     }
   })
 
