@@ -23,6 +23,8 @@ export interface ChildTask {
   /** After a failed append it waits, and tries again this often. */
   readonly retries?: number
   readonly record?: boolean
+  /** Before all else it appends one batch to each of so many ledgers, at once. */
+  readonly atOnce?: number
   readonly views?: boolean
   /** Ends when it is done, instead of staying. */
   readonly end?: boolean
@@ -52,6 +54,11 @@ async function main(): Promise<void> {
   const log = await openEmbedded(dir, spareBytes === undefined ? {} : { spareBytes })
   let head = await log.head('default')
   say({ opened: `process ${process.pid}` })
+  if (task.atOnce !== undefined) {
+    const ledgers = Array.from({ length: task.atOnce }, (_, n) => `at-once/${n}`)
+    await Promise.all(ledgers.map(ledger => log.append(batchAfter(undefined, { ledger, count: 5 }))))
+    say({ recorded: 'at once' })
+  }
   let failures = 0
   for (let batch = 0; batch < (task.batches ?? Number.POSITIVE_INFINITY); ) {
     const count = 1 + Math.floor(Math.random() * (task.countMax ?? 1))

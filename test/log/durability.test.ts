@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { openEmbedded } from '../../src/log/embedded/open.ts'
 import { newFolder } from './folders.ts'
 import { Child, missing } from './processes.ts'
-import { unsyncedAnswers } from './trace.ts'
+import { callsOf, unsyncedAnswers } from './trace.ts'
 
 const calls = 'trace=openat,write,writev,pwrite64,pwritev,fsync,fdatasync,msync'
 const file = '/log/data.mdb'
@@ -23,6 +24,20 @@ describe('what the log answers for', () => {
     const trace = readFileSync(traceFile, 'utf8')
     assert.deepEqual(unsyncedAnswers(trace, file, answer), [])
     assert.match(trace, /write\(1<.*\\"recorded\\"/)
+  })
+  it('costs one sync a batch, and one for the batches of many ledgers at once', {
+    skip: missing('strace', 'true'),
+  }, async () => {
+    const folder = newFolder()
+    await (await openEmbedded(folder)).close()
+    const traceFile = join(folder, 'trace')
+    const around = ['strace', '-f', '-y', '-o', traceFile, '-e', 'trace=fdatasync,fsync,openat,write']
+    const child = new Child(folder, { atOnce: 8, batches: 10, countMax: 40, end: true }, around)
+    assert.equal(await child.ended, 0, child.errors)
+    const syncs = callsOf(readFileSync(traceFile, 'utf8')).filter(
+      ({ name, path, begun }) => name === 'fdatasync' && path.endsWith(file) && !begun,
+    )
+    assert.equal(syncs.length, 11)
   })
 })
 

@@ -93,7 +93,7 @@ export class Commits<E extends { readonly root: Root }> {
 
   async #run(): Promise<void> {
     // What is called in one turn of the event loop travels together.
-    await null
+    await Promise.resolve()
     while (this.#queue.length > 0) {
       const group = this.#queue.splice(0)
       try {

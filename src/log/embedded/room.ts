@@ -89,10 +89,11 @@ export class Room {
     return new NotWritten('failed', `${this.#what} could not be written: ${messageOf(cause)}`, cause)
   }
 
+  /** Appends, and never writes at a place: what another process may have put there meanwhile stays as it is. */
   async #lengthen(from: number, to: number): Promise<void> {
-    const file = await open(this.#file, 'r+')
+    const file = await open(this.#file, 'a')
     try {
-      for (let at = from; at < to; ) at += (await file.write(zeros, 0, growBytes, at)).bytesWritten
+      for (let at = from; at < to; ) at += (await file.write(zeros)).bytesWritten
     } finally {
       await file.close()
     }
