@@ -12,7 +12,7 @@ export interface Serving {
   stop(): Promise<number | null>
   /** SIGKILL, and waits until it is gone. */
   kill(): Promise<void>
-  /** What it wrote to stderr so far. */
+  /** What it wrote so far. */
   log(): string
 }
 
@@ -29,25 +29,23 @@ export async function serve(dir: string, env: Readonly<Record<string, string>> =
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let log = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    log += text
-  })
   const gone = new Promise<number | null>(resolve => child.on('exit', code => resolve(code)))
   const url = await new Promise<string>((resolve, reject) => {
-    let out = ''
     const timer = setTimeout(() => fail('did not start in time'), startMsMax)
     const fail = (why: string): void => {
       clearTimeout(timer)
       child.kill('SIGKILL')
-      reject(new Error(`the service ${why}: ${out}${log}`))
+      reject(new Error(`the service ${why}: ${log}`))
     }
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      out += text
-      const found = /https?:\/\/[\d.]+:\d+/.exec(out)
-      if (found === null) return
+    const hear = (text: string): void => {
+      log += text
+      const found = /listens on \S*?(https?:\/\/[\d.]+:\d+)/.exec(log)?.[1]
+      if (found === undefined) return
       clearTimeout(timer)
-      resolve(found[0])
-    })
+      resolve(found)
+    }
+    child.stdout.setEncoding('utf8').on('data', hear)
+    child.stderr.setEncoding('utf8').on('data', hear)
     child.on('exit', code => fail(`ended with ${code}`))
   })
   const token = env['AEP_LEDGER_ADMIN_TOKEN'] ?? readFileSync(join(dir, 'admin.token'), 'utf8').trim()
