@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { type FaultCode, faults } from '../src/base/fault.ts'
 import { openapi } from '../src/contract/openapi.ts'
 import { type Operation, operations } from '../src/contract/operations.ts'
+import { type Setting, settings } from '../src/service/config.ts'
 
 /**
  * Writes what documents are made from tables: `docs/faults.md`, the table of routes in `docs/http.md`, and
@@ -17,6 +18,7 @@ export function generated(): ReadonlyMap<string, string> {
   return new Map([
     ['schemas/openapi.json', `${JSON.stringify(openapi(version), null, 2)}\n`],
     ['docs/faults.md', faultsPage()],
+    ['docs/configuration.md', configurationPage()],
     ['docs/http.md', between(readFileSync(`${root}docs/http.md`, 'utf8'), 'routes', routesTable())],
   ])
 }
@@ -38,6 +40,28 @@ This page is made from \`src/base/fault.ts\` by \`npm run generate\`.
 | code | status | again | what it is | what to do |
 | --- | --- | --- | --- | --- |
 ${rows.join('\n')}
+`
+}
+
+function configurationPage(): string {
+  const rows = Object.entries<Setting>(settings).map(
+    ([name, { fallback = '', secret, says }]) =>
+      `| \`AEP_LEDGER_${name}\`${secret ? ' (or `…_FILE`)' : ''} | ${fallback === '' ? '' : `\`${fallback}\``} | ${says} |`,
+  )
+  return `# Configuration
+
+The service is configured by environment variables. Everything that is wrong is said at once when it starts, an unknown
+\`AEP_LEDGER_\` variable among it; \`aep-ledger serve --check\` prints what is in force and ends. A secret may be given as a file:
+\`AEP_LEDGER_ADMIN_TOKEN_FILE=/run/secrets/token\`.
+
+This page is made from \`src/service/config.ts\` by \`npm run generate\`.
+
+| variable | default | what it is |
+| --- | --- | --- |
+${rows.join('\n')}
+
+The clients (\`aep-ledger emit\`, \`query\` and so on) read \`AEP_LEDGER_URL\` (\`http://127.0.0.1:8080\`), \`AEP_LEDGER_TOKEN\` and
+\`AEP_LEDGER_LEDGER\` (\`default\`).
 `
 }
 

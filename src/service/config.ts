@@ -13,7 +13,7 @@ const prefix = 'AEP_LEDGER_'
 const whole = (min: number, max: number) =>
   z.stringFormat('whole number', /^\d+$/).transform(Number).pipe(z.number().min(min).max(max))
 
-interface Setting {
+export interface Setting {
   readonly schema: z.ZodType<unknown, string>
   readonly fallback?: string
   readonly secret?: true
