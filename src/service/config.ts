@@ -72,10 +72,13 @@ export type Config = {
 }
 
 export type ConfigResult =
-  | { readonly ok: true; readonly config: Config }
+  | { readonly ok: true; readonly config: Config; readonly warnings: readonly string[] }
   | { readonly ok: false; readonly errors: readonly string[] }
 
-/** Reads the configuration from `env`; every error names its variable, and an unknown `AEP_LEDGER_` name is one. */
+/**
+ * Reads the configuration from `env`; every error names its variable. A name that nobody knows is a warning, for it may be
+ * meant for another version; a name that is merely misspelt is found by it.
+ */
 export function loadConfig(env: Readonly<Record<string, string | undefined>>): ConfigResult {
   const errors: string[] = []
   const config: Record<string, unknown> = {}
@@ -90,10 +93,10 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   if (CLICKHOUSE_URL === undefined && CLICKHOUSE_PASSWORD !== undefined) {
     errors.push(`${prefix}CLICKHOUSE_PASSWORD: given without ${prefix}CLICKHOUSE_URL`)
   }
-  for (const variable of Object.keys(env)) {
-    if (variable.startsWith(prefix) && !isKnown(variable)) errors.push(`${variable}: there is no such setting`)
-  }
-  return errors.length > 0 ? { ok: false, errors } : { ok: true, config: config as Config }
+  const warnings = Object.keys(env)
+    .filter(variable => variable.startsWith(prefix) && !isKnown(variable))
+    .map(variable => `${variable}: there is no such setting`)
+  return errors.length > 0 ? { ok: false, errors } : { ok: true, config: config as Config, warnings }
 }
 
 /** Settings of the clients, which a shell that starts the service may hold too. */

@@ -10,6 +10,11 @@ const errorsOf = (env: Record<string, string>): readonly string[] => {
   return result.ok ? [] : result.errors
 }
 
+const warningsOf = (env: Record<string, string>): readonly string[] => {
+  const result = loadConfig(env)
+  return result.ok ? result.warnings : []
+}
+
 describe('the configuration', () => {
   it('has a sound default for everything that has one', () => {
     const result = loadConfig({ PATH: '/bin' })
@@ -24,18 +29,11 @@ describe('the configuration', () => {
       AEP_LEDGER_LOG_LEVEL: 'loud',
       AEP_LEDGER_LEDGER_KEY: 'xyz',
       AEP_LEDGER_ADMIN_TOKEN: 'two words',
-      AEP_LEDGER_PROT: '1',
     })
-    for (const name of [
-      'AEP_LEDGER_PORT',
-      'AEP_LEDGER_LOG_LEVEL',
-      'AEP_LEDGER_LEDGER_KEY',
-      'AEP_LEDGER_ADMIN_TOKEN',
-      'AEP_LEDGER_PROT',
-    ]) {
+    for (const name of ['AEP_LEDGER_PORT', 'AEP_LEDGER_LOG_LEVEL', 'AEP_LEDGER_LEDGER_KEY', 'AEP_LEDGER_ADMIN_TOKEN']) {
       assert.equal(errors.filter(error => error.startsWith(`${name}:`)).length, 1, name)
     }
-    assert.equal(errors.length, 5)
+    assert.equal(errors.length, 4)
   })
 
   it('takes no number that is not a whole one in range', () => {
@@ -57,15 +55,20 @@ describe('the configuration', () => {
         errorsOf({ AEP_LEDGER_ADMIN_TOKEN_FILE: file, AEP_LEDGER_ADMIN_TOKEN: 'x'.repeat(16) })[0] ?? '',
         /given twice/,
       )
-      assert.match(errorsOf({ AEP_LEDGER_PORT_FILE: file })[0] ?? '', /no such setting/)
+      assert.match(warningsOf({ AEP_LEDGER_PORT_FILE: file })[0] ?? '', /no such setting/)
     } finally {
       rmSync(dir, { recursive: true })
     }
   })
 
+  it('warns of a name that nobody knows', () => {
+    assert.match(warningsOf({ AEP_LEDGER_PROT: '1' })[0] ?? '', /^AEP_LEDGER_PROT: /)
+    assert.deepEqual(warningsOf({ AEP_LEDGER_PORT: '1', PATH: '/bin' }), [])
+  })
+
   it('leaves the variables of the clients alone', () => {
     assert.deepEqual(
-      errorsOf({ AEP_LEDGER_URL: 'http://127.0.0.1:1', AEP_LEDGER_TOKEN: 'x', AEP_LEDGER_LEDGER: 'a/b' }),
+      warningsOf({ AEP_LEDGER_URL: 'http://127.0.0.1:1', AEP_LEDGER_TOKEN: 'x', AEP_LEDGER_LEDGER: 'a/b' }),
       [],
     )
   })
