@@ -122,8 +122,17 @@ function jsonOf(text: string): Json | undefined {
   }
 }
 
-const isLedgerName = isText(/^(?=.{1,128}$)(?!\.{1,2}(?:\/|$))[a-z0-9._-]+(?:\/(?!\.{1,2}(?:\/|$))[a-z0-9._-]+)*$/)
-const isStamp = isText(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+/** What the texts of an entry look like. `recorded_at` has to be a moment as well. */
+export const entryPatterns = {
+  by: /^[a-z0-9_-]{1,32}$/,
+  key_id: /^[0-9a-f]{32}$/,
+  ledger: /^(?=.{1,128}$)(?!\.{1,2}(?:\/|$))[a-z0-9._-]+(?:\/(?!\.{1,2}(?:\/|$))[a-z0-9._-]+)*$/,
+  prev: /^[0-9a-f]{64}$/,
+  recorded_at: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/,
+} as const
+
+const isLedgerName = isText(entryPatterns.ledger)
+const isStamp = isText(entryPatterns.recorded_at)
 const isRecordedAt = (value: Json) => isStamp(value) && momentMs(value as string) !== undefined
 const isSeq = (value: Json) => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 
@@ -131,16 +140,16 @@ const isSeq = (value: Json) => typeof value === 'number' && Number.isSafeInteger
 const members: Readonly<Record<string, (value: Json) => boolean>> = {
   event: isObject,
   intake: isObject,
-  key_id: isText(/^[0-9a-f]{32}$/),
+  key_id: isText(entryPatterns.key_id),
   ledger: isLedgerName,
-  prev: isText(/^[0-9a-f]{64}$/),
+  prev: isText(entryPatterns.prev),
   recorded_at: isRecordedAt,
   seq: isSeq,
   v: value => value === entryVersion,
 }
 
 const intakeMembers: Readonly<Record<string, (value: Json) => boolean>> = {
-  by: isText(/^[a-z0-9_-]{1,32}$/),
+  by: isText(entryPatterns.by),
   emitter_sig: isOneOf(emitterSigVerdicts),
   record_sig: isOneOf(recordSigVerdicts),
 }
