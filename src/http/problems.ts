@@ -36,6 +36,8 @@ export function sendProblem(
   }
   if (leavesMuchUnread(request)) reply.header('connection', 'close')
   return reply
+    .headers(securityHeaders)
+    .header('x-request-id', request.id)
     .code(fault.status)
     .header('content-type', problemType)
     .send(JSON.stringify({ ...problemOf(code, detail, request.id, errors), ...members }))

@@ -43,13 +43,21 @@ export function publicRoutes(app: FastifyInstance, kit: Kit): void {
 
 /** Metrics name ledgers: they are for this machine itself, and for tokens that may read every ledger. */
 function checkMayMeasure(kit: Kit, request: FastifyRequest): void {
-  const { remoteAddress = '' } = request.raw.socket
-  const isForwarded = request.headers['forwarded'] !== undefined || request.headers['x-forwarded-for'] !== undefined
-  if (/^(?:::ffff:)?127\.|^::1$/.test(remoteAddress) && !isForwarded) return
+  if (isLocal(request)) return
   const caller = kit.tokens.identify(request.headers.authorization)
   if (!allows(caller.role, 'read') || !covers(caller.ledgers, '*')) {
     throw new Fault('forbidden', 'Metrics ask for the role read and for all ledgers.')
   }
+}
+
+/**
+ * Whether the request comes from this machine and from nobody behind it: not through a proxy, and not from a page in a
+ * browser here that had its own name point to us.
+ */
+function isLocal({ headers, raw }: FastifyRequest): boolean {
+  if (headers['forwarded'] !== undefined || headers['x-forwarded-for'] !== undefined) return false
+  if (!/^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/.test(headers.host ?? '')) return false
+  return /^(?:::ffff:)?127\.|^::1$/.test(raw.socket.remoteAddress ?? '')
 }
 
 const viewerCsp =

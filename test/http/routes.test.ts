@@ -63,7 +63,7 @@ describe('the routes', () => {
   })
 
   it('tell browsers to run, frame, sniff and keep nothing', async () => {
-    for (const url of ['/livez', '/v1/ledgers', '/problems/internal', '/v1/ledgers/default']) {
+    for (const url of ['/livez', '/v1/ledgers', '/problems/internal', '/v1/ledgers/default', '/nowhere', '/%zz']) {
       const { headers } = await ask(world.app, { url })
       assert.match(String(headers['content-security-policy']), /default-src 'none'/)
       assert.equal(headers['x-content-type-options'], 'nosniff')
@@ -122,6 +122,8 @@ describe('metrics', () => {
     assert.equal((await from('127.0.0.1')).statusCode, 200)
     assert.equal((await from('::1')).statusCode, 200)
     assert.equal((await from('127.0.0.1', undefined, { 'x-forwarded-for': '10.0.0.1' })).statusCode, 401)
+    assert.equal((await from('127.0.0.1', undefined, { host: 'rebound.example:8080' })).statusCode, 401)
+    assert.equal((await from('127.0.0.1', undefined, { host: '127.0.0.1:8080' })).statusCode, 200)
     assert.equal((await from('10.0.0.1')).statusCode, 401)
     assert.equal((await from('10.0.0.1', await world.token({ role: 'emit' }))).statusCode, 403)
     assert.equal((await from('10.0.0.1', await world.token({ role: 'read', ledgers: ['a*'] }))).statusCode, 403)
