@@ -50,13 +50,4 @@ export const driftResolutions = ['matched', 'denied'] as const
 /** What became of a decision, as an `aep.result` event says it. (An AEPRecord's own `outcome` is free text.) */
 export const outcomes = ['succeeded', 'failed', 'blocked', 'timed_out', 'unknown'] as const
 
-export type SchemaVersion = (typeof schemaVersions)[number]
-export type Decision = (typeof decisions)[number]
-export type ApprovalMode = (typeof approvalModes)[number]
-export type DenyReasonClass = (typeof denyReasonClasses)[number]
 export type SideEffectClass = (typeof sideEffectClasses)[number]
-export type RecordingMode = (typeof recordingModes)[number]
-export type StateDigestKind = (typeof stateDigestKinds)[number]
-export type PermissionGateDecision = (typeof permissionGateDecisions)[number]
-export type DriftResolution = (typeof driftResolutions)[number]
-export type Outcome = (typeof outcomes)[number]

@@ -146,6 +146,7 @@ describe('the verdict on a signature alone', () => {
     assert.equal(verdict({ ...good, run_id: 'other' }), 'invalid')
     assert.equal(verdict({ ...enveloped(plainRecord()), run_id: 'other' }), 'invalid')
     assert.equal(verdict({ ...unsigned, signature: 1 }), 'invalid')
+    assert.equal(verdict({ ...signed(plainRecord({ schema_version: 'aep/v0.4' })), dsse_envelope: 1 }), 'invalid')
     assert.equal(verdict(JSON.stringify(good).replace('{', '{"run_id":"evil",')), 'invalid')
     for (const text of ['', '{', '[]', 'null']) assert.equal(verdict(text), 'invalid', text)
   })
