@@ -3,8 +3,10 @@ import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { generated } from '../../infra/generate-docs.ts'
 import { faults } from '../../src/base/fault.ts'
+import { eventBytesMaxOf } from '../../src/contract/ingest.ts'
 import { openapi } from '../../src/contract/openapi.ts'
 import { faultsOf, type Operation, operations } from '../../src/contract/operations.ts'
+import { entryBytesMax } from '../../src/ledger/entry.ts'
 
 const root = new URL('../../', import.meta.url)
 const documentOf = () => JSON.parse(JSON.stringify(openapi('0.0.0')))
@@ -26,6 +28,13 @@ describe('the page of faults', () => {
       named,
       Object.entries(faults).map(([code, { status }]) => `${code} ${status}`),
     )
+  })
+})
+
+describe('the page on HTTP', () => {
+  it('names the size that an event may have', () => {
+    const bytesMax = eventBytesMaxOf(entryBytesMax).toLocaleString('en-US')
+    assert.ok(readFileSync(new URL('docs/http.md', root), 'utf8').includes(`at most ${bytesMax} bytes`), bytesMax)
   })
 })
 
