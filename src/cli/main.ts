@@ -6,6 +6,7 @@ import type { Context } from './context.ts'
 import { CliError, type ExitCode, exitCodes } from './exit.ts'
 import { buildProgram } from './program.ts'
 import { Output, painter } from './terminal.ts'
+import { dashed } from './verbs/query.ts'
 
 /** `aep-ledger`: the process around the verbs. What they throw becomes a sentence and an exit code here. */
 
@@ -33,7 +34,7 @@ process.on('uncaughtException', error => void end(error))
 process.on('unhandledRejection', error => void end(error))
 
 try {
-  await buildProgram(context).parseAsync(process.argv)
+  await buildProgram(context).parseAsync(process.argv.map(dashed))
   await finish(context.exitCode)
 } catch (error) {
   await end(error)

@@ -1,6 +1,19 @@
+import tab from '@bomb.sh/tab/commander'
 import { Command } from 'commander'
 import manifest from '../../package.json' with { type: 'json' }
 import type { Context } from './context.ts'
+import { examples } from './options.ts'
+import { aepVerb } from './verbs/aep.ts'
+import { doctorVerb } from './verbs/doctor.ts'
+import { emitVerb } from './verbs/emit.ts'
+import { exportVerb } from './verbs/export.ts'
+import { inspectVerb } from './verbs/inspect.ts'
+import { keysVerb } from './verbs/keys.ts'
+import { leasesVerb } from './verbs/leases.ts'
+import { queryVerb } from './verbs/query.ts'
+import { serveVerb } from './verbs/serve.ts'
+import { tailVerb } from './verbs/tail.ts'
+import { tokensVerb } from './verbs/tokens.ts'
 import { verifyVerb } from './verbs/verify.ts'
 
 /** The whole command line. `docs/cli.md` is printed from it. */
@@ -14,11 +27,34 @@ export function buildProgram(context: Context): Command {
     .configureHelp({ helpWidth: Math.min(context.out.columns, 110) })
     .addHelpText('after', environment)
   for (const verb of verbs) program.addCommand(verb(context))
+  // Adds `completion SHELL`, and the hidden `complete` that its scripts ask.
+  tab(program, { completionCommandName: 'completion' })
+  const completion = program.commands.find(verb => verb.name() === 'completion')
+  completion
+    ?.summary('completion for your shell')
+    .description('Prints a script that completes verbs and options in your shell.')
+  completion?.addHelpText(
+    'after',
+    examples(['completion bash >> ~/.bashrc', 'for bash; zsh, fish and powershell alike']),
+  )
   configure(program, context)
   return program
 }
 
-const verbs: readonly ((context: Context) => Command)[] = [verifyVerb]
+const verbs: readonly ((context: Context) => Command)[] = [
+  serveVerb,
+  emitVerb,
+  tailVerb,
+  queryVerb,
+  leasesVerb,
+  verifyVerb,
+  exportVerb,
+  inspectVerb,
+  aepVerb,
+  keysVerb,
+  tokensVerb,
+  doctorVerb,
+]
 
 const environment = `
 Environment:

@@ -1,4 +1,4 @@
-import { axes, type Finding, findingKinds, type Severity } from '../../verify/findings.ts'
+import { axes, type Finding, type FindingCode, findingKinds, type Severity } from '../../verify/findings.ts'
 import type { AxisStatus, LedgerReport, Verdict } from '../../verify/report.ts'
 import { clip, counted, type Paint, plural, type Style, shown, table } from '../terminal.ts'
 import type { Outcome } from './outcome.ts'
@@ -15,7 +15,7 @@ export const verdictWords: Readonly<Record<Verdict, readonly [string, Style]>> =
 const statusStyles: Readonly<Record<AxisStatus, Style>> = { PASS: 'green', FAIL: 'red', INCOMPLETE: 'yellow' }
 const severityStyles: Readonly<Record<Severity, Style>> = { fail: 'red', incomplete: 'yellow', warn: 'dim' }
 /** Findings of a ledger that a person is shown; machines get all. */
-const shownMax = 20
+const shownMax = 12
 
 /** The outcome for people: the verdict, each ledger's axes, what was found and what to do next. */
 export function textReport(outcome: Outcome, paint: Paint): string {
@@ -49,18 +49,34 @@ const passNote = (axis: string, { signaturesChecked }: LedgerReport): string =>
 
 function findingLines(report: LedgerReport, findings: readonly Finding[], paint: Paint): string[] {
   // What fails comes first, then what is undecided; within each the order is that of the ledger.
-  const ranked = (['fail', 'incomplete', 'warn'] as const).flatMap(severity =>
-    findings.filter(found => found.severity === severity),
-  )
+  const grave = (['fail', 'incomplete'] as const).flatMap(severity => findings.filter(one => one.severity === severity))
   const told = new Set<string>()
-  const lines = ranked.slice(0, shownMax).flatMap(found => {
+  const lines = grave.slice(0, shownMax).flatMap(found => {
     const again = told.has(found.code)
     told.add(found.code)
     return oneFinding(found, again, paint)
   })
-  const more = ranked.length + report.withheld - Math.min(ranked.length, shownMax)
-  if (more > 0) lines.push('', paint('dim', `  and ${counted(more)} more: -o jsonl tells them all`))
-  return lines
+  const counts = Object.entries(report.counts) as [FindingCode, number][]
+  const total = counts.reduce((sum, [code, count]) => sum + (findingKinds[code].severity === 'warn' ? 0 : count), 0)
+  const more = total - Math.min(grave.length, shownMax)
+  if (more > 0) lines.push('', paint('dim', `  and ${counted(more)} more: -o jsonl tells them`))
+  return [...lines, ...warningLines(counts, findings, paint)]
+}
+
+/** Warnings in a line a code: how many there are, what they are, and where the first is. */
+function warningLines(
+  counts: readonly (readonly [FindingCode, number])[],
+  findings: readonly Finding[],
+  paint: Paint,
+): string[] {
+  const rows = counts
+    .filter(([code]) => findingKinds[code].severity === 'warn')
+    .map(([code, count]) => {
+      const seqs = findings.filter(one => one.code === code).map(({ seq }) => seq)
+      const places = count === 1 ? `seq ${seqs[0]}` : `seq ${seqs.slice(0, 3).join(', ')}${count > 3 ? ' …' : ''}`
+      return [`  ${counted(count)} ×`, paint('yellow', code), findingKinds[code].title, paint('dim', places)]
+    })
+  return rows.length === 0 ? [] : ['', ...table(rows)]
 }
 
 function oneFinding(found: Finding, again: boolean, paint: Paint): string[] {

@@ -1,0 +1,78 @@
+import { Command, Option } from 'commander'
+import type { Context } from '../context.ts'
+import { CliError, exitCodes, usageError } from '../exit.ts'
+import { examples, whole } from '../options.ts'
+import { painter } from '../terminal.ts'
+
+interface ServeOptions {
+  readonly host?: string
+  readonly port?: number
+  readonly dataDir?: string
+  readonly check?: true
+}
+
+export function serveVerb(context: Context): Command {
+  return new Command('serve')
+    .summary('run the ledger on this machine')
+    .description(
+      'Runs the whole service in this process, its data in one folder. The first start makes a signing key, the ledger `default` and ' +
+        'an admin token. Everything is configured by AEP_LEDGER_… variables; Ctrl-C or SIGTERM ends it in order.',
+    )
+    .option('--host <host>', 'address to listen on (AEP_LEDGER_HOST; 127.0.0.1)')
+    .option('--port <port>', 'port to listen on, 0 for a free one (AEP_LEDGER_PORT; 8080)', whole(0, 65_535))
+    .option('--data-dir <dir>', 'data folder (AEP_LEDGER_DATA_DIR; ./data)')
+    .addOption(new Option('--check', 'print the configuration in force, secrets hidden, and end'))
+    .addHelpText(
+      'after',
+      examples(
+        ['serve', 'on 127.0.0.1:8080, data in ./data'],
+        ['serve --port 9000 --data-dir /var/lib/aep-ledger', 'elsewhere'],
+      ),
+    )
+    .action((options: ServeOptions) => serve(context, options))
+}
+
+async function serve(context: Context, options: ServeOptions): Promise<void> {
+  const { loadConfig, describeConfig } = await import('../../service/config.ts')
+  const env = {
+    ...context.env,
+    ...(options.host !== undefined && { AEP_LEDGER_HOST: options.host }),
+    ...(options.port !== undefined && { AEP_LEDGER_PORT: String(options.port) }),
+    ...(options.dataDir !== undefined && { AEP_LEDGER_DATA_DIR: options.dataDir }),
+  }
+  const loaded = loadConfig(env)
+  if (!loaded.ok) throw usageError(`The configuration does not fit:\n  ${loaded.errors.join('\n  ')}`)
+  if (options.check === true) return context.out.line(describeConfig(loaded.config).join('\n'))
+  const { startService } = await import('../../service/start.ts')
+  const service = await startService(loaded.config).catch(error => {
+    throw startError(error)
+  })
+  const paint = painter(context.err)
+  await context.err.line(`${paint('green', 'aep-ledger')} listens on ${paint('bold', service.url)}`)
+  if (service.adminToken !== undefined) {
+    await context.err.line(
+      `The admin token is in ${service.adminToken}; aep-ledger on this machine finds it by itself.`,
+    )
+  }
+  await new Promise<void>(resolve => {
+    if (context.cancelled.aborted) resolve()
+    context.cancelled.addEventListener('abort', () => resolve(), { once: true })
+  })
+  await context.err.line('Stopping: what was taken is finished first.')
+  await service.close()
+}
+
+function startError(error: unknown): unknown {
+  const code = (error as NodeJS.ErrnoException).code
+  if (code === 'EADDRINUSE') {
+    return new CliError(
+      exitCodes.usage,
+      `${(error as Error).message}.`,
+      'Another process has the port: --port 0 takes a free one.',
+      error,
+    )
+  }
+  if (code === 'EACCES' || code === 'EADDRNOTAVAIL')
+    return new CliError(exitCodes.usage, `${(error as Error).message}.`, undefined, error)
+  return error
+}
