@@ -7,7 +7,6 @@ import {
   type AepEvent,
   attributesSchema,
   type EventType,
-  emitterEventSchemas,
   emitterEventTypes,
   eventSchemas,
   eventTypes,
@@ -71,6 +70,3 @@ function typeDetail(type: Json | undefined): string {
   if (type === undefined) return `is missing: an event names its type, ${known}`
   return `${JSON.stringify(type)?.slice(0, 80)} is no type of event; it takes ${known}`
 }
-
-/** Whether an emitter may send events of `type`. */
-export const isEmitterEventType = (type: string): boolean => Object.hasOwn(emitterEventSchemas, type)
