@@ -76,7 +76,13 @@ function newestMeta(file: number, path: string): Buffer {
 }
 
 function metaAt(file: number, position: number): Buffer | undefined {
-  const meta = readAt(file, position, txnAt + 8)
+  let meta = readAt(file, position, txnAt + 8)
+  // A writer may be replacing it: what reads the same twice is one piece.
+  for (let tries = 0; tries < 100; tries++) {
+    const again = readAt(file, position, txnAt + 8)
+    if (again.equals(meta)) break
+    meta = again
+  }
   if (meta.length < txnAt + 8 || (meta.readUInt16LE(18) & metaFlag) === 0) return undefined
   return meta.readUInt32LE(headerBytes) === magic && meta.readUInt16LE(headerBytes + 4) === dataVersion
     ? meta
