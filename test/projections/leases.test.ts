@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { JsonObject } from '../../src/aep/json.ts'
-import { strayViolations } from '../../src/projections/lease-at.ts'
 import { type LeaseAt, leaseAt, leaseNow } from '../../src/projections/leases.ts'
 import {
   alice,
@@ -27,8 +26,6 @@ const violations = (...events: readonly Told[]) =>
   familyAfter(events).leases.flatMap(lease =>
     leaseNow(lease, 0).lease.violations.map(({ code, seq }) => `${code} ${seq}`),
   )
-const _strays = (...events: readonly Told[]) =>
-  strayViolations(familyAfter(events)).map(({ code, seq }) => `${code} ${seq}`)
 
 describe('a lease', () => {
   it('has the terms that it was granted with', () => {
