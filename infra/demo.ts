@@ -62,14 +62,24 @@ async function story(): Promise<void> {
   try {
     say(`   ${serving.url}`)
     say(bold('\n2. A gateway sends its day: decisions, leases, approvals, results'))
-    const stream = sampleStream({ seed: 7, events: 5000, startMs: Date.parse('2026-11-02T08:00:00Z') })
+    const stream = sampleStream({ seed: 7, events: 5000, startMs: Date.now() - 150_000 })
     const events = [...stream]
     writeFileSync(file('day.ndjson'), events.map(event => `${JSON.stringify(event)}\n`).join(''))
     expectCode(await run(serving.url, ['emit', file('day.ndjson')]), 0)
 
     say(bold('\n3. Somebody asks: what was denied because its input was tainted?'))
     expectCode(
-      await run(serving.url, ['query', '--decision', 'deny', '--deny-reason', 'tainted-input', '--limit', '5']),
+      await run(serving.url, [
+        'query',
+        '--decision',
+        'deny',
+        '--deny-reason',
+        'tainted-input',
+        '--limit',
+        '5',
+        '-o',
+        'table',
+      ]),
       0,
     )
 
@@ -84,7 +94,7 @@ async function story(): Promise<void> {
     const lease = String(granted?.data['lease_id'])
     const uses = used.filter(use => use.data['lease_id'] === lease)
     for (const at of [granted?.time, uses[0]?.time, uses.at(-1)?.time]) {
-      expectCode(await run(serving.url, ['leases', lease, '--at', String(at)]), 0)
+      expectCode(await run(serving.url, ['leases', lease, '--at', String(at), '-o', 'table']), 0)
     }
 
     say(bold('\n5. The verifier checks every entry, with the key it was given'))
@@ -92,7 +102,7 @@ async function story(): Promise<void> {
     expectCode(await run(serving.url, ['verify', file('data'), '--keys', file('keys.json')]), 0)
 
     say(bold('\n6. One bit is flipped in a copy'))
-    expectCode(await run(serving.url, ['export', '--output', file('copy.dsse.jsonl')]), 0)
+    expectCode(await run(serving.url, ['export', '--file', file('copy.dsse.jsonl')]), 0)
     const seq = flipOneBit(file('copy.dsse.jsonl'), file('flipped.dsse.jsonl'))
     expectCode(await run(serving.url, ['verify', file('flipped.dsse.jsonl'), '--keys', file('keys.json')]), 10)
     say(bold(`\nThe bit was in entry ${seq}. Nobody had to be trusted to find it.`))

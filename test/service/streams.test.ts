@@ -101,7 +101,7 @@ describe('the gateway streams of the conformance set', { skip }, () => {
       assert.equal(JSON.parse(first.out).created, expected.lines)
       const again = await run(emit)
       assert.equal(again.code, 0, again.err)
-      assert.deepEqual([JSON.parse(again.out).created, JSON.parse(again.out).duplicates], [0, expected.lines])
+      assert.deepEqual([JSON.parse(again.out).created, JSON.parse(again.out).duplicate], [0, expected.lines])
 
       const found = (await leasesAt(ledger, expected.end_ms)).map(lease => [
         lease.lease_id,
