@@ -30,10 +30,14 @@ export class LeaseRows {
     for (const { bytes } of entries) {
       for (const fact of leaseFactsIn(bytes)) {
         const before = touched.get(fact.lease) ?? this.family(ledger, fact.lease)
-        touched.set(fact.lease, evolve(before, fact))
+        const after = evolve(before, fact)
+        touched.set(fact.lease, after)
         if (fact.kind !== 'granted') continue
-        if (fact.as !== 'amendment' || before === undefined) changes.push(row(grantKey(fact.seq), fact.lease))
-        changes.push(row(principalKey(fact.terms.principal, fact.seq), fact.lease))
+        // The lease that took these terms: a new one, or, when they amend it, one that was granted before.
+        const taker = after.leases.find(lease => lease.terms.some(terms => terms.seq === fact.seq))
+        if (taker === undefined) continue
+        changes.push(row(grantKey(taker.grantedSeq), fact.lease))
+        changes.push(row(principalKey(fact.terms.principal, taker.grantedSeq), fact.lease))
       }
     }
     for (const [lease, family] of touched) changes.push(row(familyKey(lease), family))
