@@ -26,20 +26,18 @@ export function generated(): ReadonlyMap<string, string> {
 function faultsPage(): string {
   const rows = (Object.keys(faults) as FaultCode[]).map(code => {
     const { status, title, retry, hint } = faults[code]
-    return `| \`${code}\` | ${status} | ${retry ? 'yes' : 'no'} | ${title}. | ${hint} |`
+    return [`\`${code}\``, String(status), retry ? 'yes' : 'no', `${title}.`, hint]
   })
   return `# Faults
 
 Every failure of the service is one of these. Over HTTP it comes as an RFC 9457 problem (\`application/problem+json\`) whose
 \`code\` is the name in the first column and whose \`type\` is \`/problems/{code}\`, where the running service explains it;
-\`errors\` lists each place that is wrong. *Again* says whether the same request, unchanged, may succeed later: such an answer
+\`errors\` lists each place that is wrong. _Again_ says whether the same request, unchanged, may succeed later: such an answer
 carries \`Retry-After\`.
 
 This page is made from \`src/base/fault.ts\` by \`npm run generate\`.
 
-| code | status | again | what it is | what to do |
-| --- | --- | --- | --- | --- |
-${rows.join('\n')}
+${table(['code', 'status', 'again', 'what it is', 'what to do'], rows)}
 `
 }
 
@@ -66,11 +64,17 @@ The clients (\`aep-ledger emit\`, \`query\` and so on) read \`AEP_LEDGER_URL\` (
 }
 
 function routesTable(): string {
-  const rows = Object.values<Operation>(operations).map(
-    ({ method, path, role, summary }) =>
-      `| \`${method}\` | \`${path}\` | ${role === 'none' ? '-' : role} | ${summary} |`,
-  )
-  return `| | route | role | |\n| --- | --- | --- | --- |\n${rows.join('\n')}`
+  const rows = Object.values<Operation>(operations).map(({ method, path, role, summary }) => {
+    return [`\`${method}\``, `\`${path}\``, role === 'none' ? '-' : role, summary]
+  })
+  return table(['', 'route', 'role', ''], rows)
+}
+
+/** A table in Markdown, its columns as wide as what stands in them: as the formatter leaves it. */
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = head.map((_, n) => Math.max(3, ...[head, ...rows].map(row => row[n]?.length ?? 0)))
+  const line = (row: readonly string[]) => `| ${widths.map((width, n) => (row[n] ?? '').padEnd(width)).join(' | ')} |`
+  return [head, widths.map(width => '-'.repeat(width)), ...rows].map(line).join('\n')
 }
 
 /** `page` with what stands between `<!-- name -->` and `<!-- /name -->` replaced. */

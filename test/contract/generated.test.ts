@@ -21,7 +21,7 @@ describe('what is generated', () => {
 
 describe('the page of faults', () => {
   const page = readFileSync(new URL('docs/faults.md', root), 'utf8')
-  const named = [...page.matchAll(/^\| `([a-z-]+)` \| (\d{3}) \|/gm)].map(([, code, status]) => `${code} ${status}`)
+  const named = [...page.matchAll(/^\| `([a-z-]+)` +\| (\d{3}) +\|/gm)].map(([, code, status]) => `${code} ${status}`)
 
   it('names every fault of the table with its status, and no other', () => {
     assert.deepEqual(

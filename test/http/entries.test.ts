@@ -128,6 +128,18 @@ describe('a stream of entries', () => {
     await stream.close()
   })
 
+  it('is woken by what this process appends, and does not wait for its next look', async () => {
+    const own = await makeWorld({ followPollMs: 60_000 })
+    const stream = await follow(own.app, url)
+    await new Promise(resolve => setTimeout(resolve, 50))
+    const begun = performance.now()
+    await ask(own.app, { method: 'POST', url: eventsUrl, body: anEvent() })
+    assert.equal((await stream.take(1)).length, 1)
+    assert.ok(performance.now() - begun < 10_000)
+    await stream.close()
+    await own.close()
+  })
+
   it('begins where it was asked to, and goes on after the last that was seen', async () => {
     const from = await follow(world.app, `${url}?from=3`)
     assert.deepEqual(
