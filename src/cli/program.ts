@@ -4,6 +4,7 @@ import manifest from '../../package.json' with { type: 'json' }
 import type { Context } from './context.ts'
 import { examples } from './options.ts'
 import { aepVerb } from './verbs/aep.ts'
+import { backupVerb } from './verbs/backup.ts'
 import { doctorVerb } from './verbs/doctor.ts'
 import { emitVerb } from './verbs/emit.ts'
 import { exportVerb } from './verbs/export.ts'
@@ -53,6 +54,7 @@ const verbs: readonly ((context: Context) => Command)[] = [
   aepVerb,
   keysVerb,
   tokensVerb,
+  backupVerb,
   doctorVerb,
 ]
 

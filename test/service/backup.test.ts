@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { promisify } from 'node:util'
+import { sampleStream } from '../../infra/sample-stream.ts'
+import { cliMain, type Serving, serve } from '../../infra/serve.ts'
+
+const run = promisify(execFile)
+const quiet = { AEP_LEDGER_SEARCH: 'off', AEP_LEDGER_LOG_LEVEL: 'error' }
+
+const linesOf = (seed: number, count: number): string =>
+  [...sampleStream({ seed, events: count, startMs: Date.now() - 60_000, source: `urn:backup:${seed}` })]
+    .map(event => JSON.stringify(event))
+    .join('\n')
+
+interface Item {
+  readonly status: string
+  readonly seq: number
+  readonly leaf_hash: string
+}
+
+async function send(serving: Serving, body: string): Promise<readonly Item[]> {
+  const response = await fetch(`${serving.url}/v1/ledgers/default/events`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${serving.token}`, 'content-type': 'application/x-ndjson' },
+    body,
+  })
+  assert.equal(response.status, 201)
+  return ((await response.json()) as { items: Item[] }).items
+}
+
+describe('a backup', () => {
+  it('is made while events come in, restores to a service that goes on, and verifies to what was there', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'aep-ledger-backup-'))
+    const data = join(dir, 'data')
+    const copy = join(dir, 'copy')
+    const first = linesOf(1, 500)
+    const serving = await serve(data, quiet)
+    try {
+      const before = await send(serving, first)
+      let more = true
+      const load = (async () => {
+        for (let seed = 2; more; seed++) await send(serving, linesOf(seed, 100))
+      })()
+      await run(process.execPath, [cliMain, 'backup', copy, '--data-dir', data])
+      more = false
+      await load
+      const { stdout: keys } = await run(process.execPath, [cliMain, 'keys', 'export', copy])
+      await serving.stop()
+
+      for (const name of readdirSync(join(copy, 'keys')))
+        assert.equal(statSync(join(copy, 'keys', name)).mode & 0o077, 0)
+      const restored = await serve(copy, quiet)
+      try {
+        const again = await send(restored, first)
+        assert.deepEqual(
+          again.map(({ seq, leaf_hash }) => [seq, leaf_hash]),
+          before.map(({ seq, leaf_hash }) => [seq, leaf_hash]),
+        )
+        assert.ok(again.every(item => item.status === 'duplicate'))
+        assert.ok((await send(restored, linesOf(99, 10))).every(item => item.status === 'created'))
+      } finally {
+        await restored.stop()
+      }
+      const last = before.at(-1)
+      const { key_id, public_hex } = (JSON.parse(keys) as { keys: [{ key_id: string; public_hex: string }] }).keys[0]
+      const file = join(dir, 'keys.json')
+      writeFileSync(file, JSON.stringify([{ key_id, public_hex }]))
+      // Ends with 0, or rejects.
+      await run(process.execPath, [
+        cliMain,
+        'verify',
+        copy,
+        '--keys',
+        file,
+        '--head',
+        `${last?.seq}:${last?.leaf_hash}`,
+        '-o',
+        'json',
+      ])
+    } finally {
+      await serving.stop()
+      rmSync(dir, { recursive: true, force: true })
+    }
+  })
+})
