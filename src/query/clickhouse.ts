@@ -68,15 +68,21 @@ class ClickHouseRows implements ClickHouse {
         { pointer: 'limit', detail: `takes 1 to ${searchLimitMax}` },
       ])
     }
-    const { text, params } = searchSql(ledger, filter, limit + 1, after)
     // Asked before the rows: whatever comes in between is a row more than promised, never one less.
     const asOf = await this.position(ledger)
-    const found = await this.#connection.read<FoundRow>(text, params, signal)
-    const items = found.slice(0, limit).map(hitOf)
-    const last = items.at(-1)
-    return found.length > limit && last !== undefined
-      ? { items, next: { timeMs: last.timeMs, seq: last.seq }, asOf }
-      : { items, asOf }
+    const items: SearchHit[] = []
+    const seen = new Set<number>()
+    for (let from = after; ; ) {
+      const count = limit + 1 - items.length
+      const { text, params } = searchSql(ledger, filter, count, from)
+      const found = (await this.#connection.read<FoundRow>(text, params, signal)).map(hitOf)
+      // A row that got in twice stands beside itself.
+      items.push(...found.filter(({ seq }) => !seen.has(seq) && seen.add(seq)))
+      const last = items.at(-1)
+      if (found.length < count || last === undefined) return { items, asOf }
+      if (items.length > limit) return { items: items.slice(0, limit), next: cursorOf(items[limit - 1] ?? last), asOf }
+      from = cursorOf(last)
+    }
   }
 
   async position(ledger: string): Promise<number> {
@@ -190,5 +196,7 @@ interface FoundRow {
   readonly entry: string
   readonly signature: string
 }
+
+const cursorOf = ({ timeMs, seq }: SearchHit): SearchCursor => ({ timeMs, seq })
 
 const hitOf = (row: FoundRow): SearchHit => ({ ...row, seq: Number(row.seq), timeMs: Number(row.timeMs) })

@@ -3,6 +3,7 @@ import type { Fact } from '../aep/facts.ts'
 import { momentMs } from '../aep/time.ts'
 import { readEntry } from '../ledger/decode.ts'
 import type { LeafHash, StoredEntry } from '../ledger/entry.ts'
+import { termsOf } from './terms.ts'
 
 /** An entry as ClickHouse keeps it: one row, whose parallel arrays hold one element a fact. Absent texts are ''. */
 export interface Row {
@@ -27,6 +28,8 @@ export interface Row {
   readonly facts: readonly FactRow[]
   /** Every reason that the event gives, in lower case, one a line. */
   readonly reasons: string
+  /** What it is found by: see `terms.ts`. */
+  readonly terms: readonly string[]
   readonly signature: Uint8Array
   readonly entry: Uint8Array
 }
@@ -65,6 +68,8 @@ export function rowOf(stored: StoredEntry, leafHash: LeafHash): Row {
   const recordedAtMs = momentMs(entry.recorded_at) ?? 0
   const saidMs = event.time === undefined ? undefined : momentMs(event.time)
   const holds = saidMs !== undefined && saidMs >= timeMsMin && saidMs <= timeMsMax
+  const rows = facts.map(factRow)
+  const reasons = reasonsOf(event.data, facts)
   return {
     ledger: entry.ledger,
     seq: stored.seq,
@@ -82,8 +87,9 @@ export function rowOf(stored: StoredEntry, leafHash: LeafHash): Row {
     principal: theOne(facts, fact => fact.principal),
     session: theOne(facts, fact => fact.session),
     run: theOne(facts, fact => fact.run),
-    facts: facts.map(factRow),
-    reasons: reasonsOf(event.data, facts),
+    facts: rows,
+    reasons,
+    terms: termsOf(event.type, rows, reasons),
     signature: stored.signature,
     entry: stored.bytes,
   }
@@ -154,10 +160,3 @@ function reasonsOf(data: object, facts: readonly Fact[]): string {
   for (const name in layers) add(layers[name]?.reasons)
   return found.size === 0 ? '' : [...found].join('\n')
 }
-
-/**
- * The words of a text as the index of reasons knows them: lower case, parted by everything in ASCII that is neither
- * letter nor digit.
- */
-export const wordsOf = (text: string): readonly string[] =>
-  text.toLowerCase().match(/[a-z0-9\u{80}-\u{10ffff}]+/gu) ?? []

@@ -1,7 +1,8 @@
 import { Fault, type FaultDetail } from '../base/fault.ts'
 import type { SearchCursor, SearchFilter } from './port.ts'
-import { timeMsMax, timeMsMin, wordsOf } from './row.ts'
+import { timeMsMax, timeMsMin } from './row.ts'
 import { database } from './server.ts'
+import { type FactFilter, factFilters, factTerms, isCut, termOf, typeTerm, wordsOf, wordTerm } from './terms.ts'
 
 /** A statement and what its `{name:Type}` stand for: no value ever becomes part of the text. */
 export interface Sql {
@@ -14,50 +15,47 @@ export const searchLimitMax = 1_000
 export const valuesMax = 100
 export const wordsMax = 32
 
-type FactFilter = keyof typeof factFilters
+/** Columns of facts, in parallel: arguments of the lambda that asks for one fact with everything. */
+const factColumns = {
+  principals: 'fact_principal',
+  runs: 'fact_run',
+  sessions: 'fact_session',
+  servers: 'fact_server',
+  tools: 'fact_tools',
+  decisions: 'fact_decision',
+  denyReasons: 'fact_deny_reason',
+  sideEffects: 'fact_side_effect',
+  leases: 'fact_lease',
+  policies: 'fact_policies',
+} as const satisfies Record<FactFilter, string>
+
+const isList = (name: FactFilter): boolean => name === 'tools' || name === 'policies'
 
 /**
- * Filters over facts. `any`: what an index can rule out whole granules by, true for a row when some fact has a value.
- * `one`: the same of one fact, whose columns are the arguments of a lambda over the parallel arrays.
+ * The statement that finds `count` rows, newest first. Throws `Fault('invalid-request')`.
+ *
+ * It finds the rows' keys first, because only a query that reads next to nothing else is answered from the index of terms
+ * alone; then it reads the rows. A row that got in twice stands beside itself: taking it out is the reader's, for
+ * `LIMIT 1 BY` would read the whole ledger.
  */
-const factFilters = {
-  principals: { column: 'fact_principal', list: false, index: 'fact_principal' },
-  runs: { column: 'fact_run', list: false, index: 'fact_run' },
-  sessions: { column: 'fact_session', list: false, index: 'fact_session' },
-  servers: { column: 'fact_server', list: false, index: 'fact_server' },
-  tools: { column: 'fact_tools', list: true, index: 'tools' },
-  decisions: { column: 'fact_decision', list: false, index: 'fact_decision' },
-  denyReasons: { column: 'fact_deny_reason', list: false, index: 'fact_deny_reason' },
-  sideEffects: { column: 'fact_side_effect', list: false, index: 'fact_side_effect' },
-  leases: { column: 'fact_lease', list: false, index: 'fact_lease' },
-  policies: { column: 'fact_policies', list: true, index: 'policies' },
-} as const satisfies Partial<
-  Record<keyof SearchFilter, { readonly column: string; readonly list: boolean; readonly index: string }>
->
-
-/** The statement that finds `count` rows, newest first. Throws `Fault('invalid-request')`. */
 export function searchSql(ledger: string, filter: SearchFilter, count: number, after?: SearchCursor): Sql {
   const words = (filter.words ?? []).flatMap(wordsOf)
   refuseUnfit(filter, words, after)
   const params: Record<string, unknown> = { ledger, count }
-  const conditions = ['ledger = {ledger:String}', ...timeConditions(filter, params, after)]
-  if (filter.types !== undefined) {
-    params['types'] = filter.types
-    conditions.push('type IN {types:Array(String)}')
-  }
-  conditions.push(...factConditions(filter, params))
-  if (words.length > 0) {
-    params['words'] = [...new Set(words)]
-    conditions.push('hasAllTokens(reasons, {words:Array(String)})')
-  }
-  // A row that got in twice stands beside itself in this order.
+  const conditions = [
+    'ledger = {ledger:String}',
+    ...timeConditions(filter, params, after),
+    ...termConditions(filter, words, params),
+    ...sameFactConditions(filter, params),
+  ]
   const text = `SELECT seq, lower(hex(leaf_hash)) AS leafHash, toUnixTimestamp64Milli(time) AS timeMs, entry,
-      base64Encode(signature) AS signature
-    FROM ${database}.entries
-    WHERE ${conditions.join('\n      AND ')}
-    ORDER BY time DESC, seq DESC
-    LIMIT 1 BY seq
-    LIMIT {count:UInt32}`
+  base64Encode(signature) AS signature
+FROM ${database}.entries
+WHERE ledger = {ledger:String} AND (time, seq) IN (
+  SELECT time, seq FROM ${database}.entries
+  WHERE ${conditions.join('\n    AND ')}
+  ORDER BY time DESC, seq DESC LIMIT {count:UInt32})
+ORDER BY time DESC, seq DESC LIMIT {count:UInt32}`
   return { text, params }
 }
 
@@ -86,26 +84,42 @@ const moment = (name: string): string => `fromUnixTimestamp64Milli({${name}:Int6
 
 const clamp = (ms: number): number => Math.min(Math.max(ms, timeMsMin), timeMsMax)
 
-function factConditions(filter: SearchFilter, params: Record<string, unknown>): string[] {
-  const given = (Object.keys(factFilters) as FactFilter[]).filter(name => filter[name] !== undefined)
-  for (const name of given) params[name] = filter[name]
-  const conditions = given.map(name => `hasAny(${factFilters[name].index}, {${name}:Array(String)})`)
-  if (given.length > 1) {
-    const one = given.map(name =>
-      factFilters[name].list ? `hasAny(${name}_, {${name}:Array(String)})` : `has({${name}:Array(String)}, ${name}_)`,
-    )
-    const columns = given.map(name => factFilters[name].column)
-    conditions.push(
-      `arrayExists((${given.map(name => `${name}_`).join(', ')}) -> ${one.join(' AND ')}, ${columns.join(', ')})`,
-    )
+/** What every row that is found has among its terms: all of some, and one of several for each filter with alternatives. */
+function termConditions(filter: SearchFilter, words: readonly string[], params: Record<string, unknown>): string[] {
+  const all = words.map(word => termOf(wordTerm, word))
+  const conditions: string[] = []
+  const named = [['types', typeTerm], ...factFilters.map(name => [name, factTerms[name].term] as const)] as const
+  for (const [name, term] of named) {
+    const values = filter[name]
+    const [first] = values ?? []
+    if (values === undefined || first === undefined) continue
+    if (values.length === 1) all.push(termOf(term, first))
+    else {
+      params[`any_${name}`] = values.map(value => termOf(term, value))
+      conditions.push(`hasAny(terms, {any_${name}:Array(String)})`)
+    }
   }
-  return conditions
+  if (all.length === 0) return conditions
+  params['all'] = [...new Set(all)]
+  return ['hasAll(terms, {all:Array(String)})', ...conditions]
+}
+
+/** Several filters over facts hold for one and the same fact; a single one is settled by the terms, if they are whole. */
+function sameFactConditions(filter: SearchFilter, params: Record<string, unknown>): string[] {
+  const given = factFilters.filter(name => filter[name] !== undefined)
+  if (given.length < 2 && !given.some(name => filter[name]?.some(isCut))) return []
+  for (const name of given) params[name] = filter[name]
+  const one = given.map(name =>
+    isList(name) ? `hasAny(${name}_, {${name}:Array(String)})` : `has({${name}:Array(String)}, ${name}_)`,
+  )
+  const columns = given.map(name => factColumns[name])
+  return [`arrayExists((${given.map(name => `${name}_`).join(', ')}) -> ${one.join(' AND ')}, ${columns.join(', ')})`]
 }
 
 function refuseUnfit(filter: SearchFilter, words: readonly string[], after?: SearchCursor): void {
   const errors: FaultDetail[] = []
   const wrong = (pointer: string, detail: string): void => void errors.push({ pointer, detail })
-  for (const name of ['types', ...Object.keys(factFilters)] as (FactFilter | 'types')[]) {
+  for (const name of ['types', ...factFilters] as const) {
     const values = filter[name]
     if (values === undefined) continue
     if (values.length === 0 || values.length > valuesMax) wrong(name, `takes 1 to ${valuesMax} values`)

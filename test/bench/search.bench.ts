@@ -51,8 +51,9 @@ export async function fill(clickHouse: ClickHouse, count: number, print: Print):
   let prev = zeroHash
   let insertMs = 0
   let lagMsMax = 0
-  let beat = performance.now()
+  let beat: number | undefined
   const pulse = setInterval(() => {
+    if (beat === undefined) return
     lagMsMax = Math.max(lagMsMax, performance.now() - beat - 5)
     beat = performance.now()
   }, 5)
@@ -64,11 +65,11 @@ export async function fill(clickHouse: ClickHouse, count: number, print: Print):
       prev = hashLeaf(entry.bytes)
       entries.push(entry)
     }
-    await new Promise(resolve => setTimeout(resolve, 6))
-    beat = performance.now()
     const start = performance.now()
+    beat = start
     await clickHouse.insert(ledger, entries)
     insertMs += performance.now() - start
+    beat = undefined
     if (from % (batch * 16) === 0) print(`${from + entries.length} rows`)
   }
   clearInterval(pulse)
@@ -253,13 +254,13 @@ function decisionData(
   place: { run_id: string; server_id: string; session_id: string; tool_name: string },
   effect: string | undefined,
 ): object {
-  const denied = dice % 1_000 < 50
+  const denied = mix(seq + 99) % 1_000 < 50
   const word = (part: number): string => words[(dice >>> part) % words.length] ?? ''
   return {
     action_class: 'tool_call',
     args_digest: hex(seq, 15) + hex(seq, 18),
     decision: denied ? 'deny' : 'allow',
-    ...(denied ? { deny_reason_class: denyReasons[(dice >>> 4) % denyReasons.length] } : {}),
+    ...(denied ? { deny_reason_class: denyReasons[(dice >>> 14) % denyReasons.length] } : {}),
     lease_id: leaseOf(seq),
     matched_policies: [`policy-${(dice >>> 6) % 100}`],
     principal: { principal_hash: principal, session_id: place.session_id },

@@ -34,24 +34,13 @@ CREATE TABLE IF NOT EXISTS aep_ledger.entries
   fact_outcome Array(LowCardinality(String)),
   fact_drift Array(LowCardinality(String)),
   reasons String CODEC(ZSTD(1)),
+  -- Everything that can be searched for, as `name=value`: src/query/terms.ts. Its index holds a list of rows for each, so
+  -- that filters are intersected without reading a column; the column itself is read when parts are merged.
+  terms Array(String) CODEC(ZSTD(1)),
   signature FixedString(64) CODEC(NONE),
-  entry String CODEC(ZSTD(3)),
-  tools Array(String) MATERIALIZED arrayDistinct(arrayFlatten(fact_tools)) CODEC(ZSTD(1)),
-  policies Array(String) MATERIALIZED arrayDistinct(arrayFlatten(fact_policies)) CODEC(ZSTD(1)),
+  entry String CODEC(ZSTD(1)),
   INDEX ix_seq seq TYPE minmax GRANULARITY 1,
-  INDEX ix_type type TYPE set(32) GRANULARITY 1,
-  INDEX ix_event event_id TYPE bloom_filter(0.001) GRANULARITY 1,
-  INDEX ix_principal fact_principal TYPE bloom_filter(0.001) GRANULARITY 1,
-  INDEX ix_session fact_session TYPE bloom_filter(0.001) GRANULARITY 1,
-  INDEX ix_run fact_run TYPE bloom_filter(0.001) GRANULARITY 1,
-  INDEX ix_server fact_server TYPE bloom_filter(0.001) GRANULARITY 1,
-  INDEX ix_tool tools TYPE bloom_filter(0.001) GRANULARITY 1,
-  INDEX ix_decision fact_decision TYPE bloom_filter(0.001) GRANULARITY 1,
-  INDEX ix_deny fact_deny_reason TYPE bloom_filter(0.001) GRANULARITY 1,
-  INDEX ix_effect fact_side_effect TYPE bloom_filter(0.001) GRANULARITY 1,
-  INDEX ix_lease fact_lease TYPE bloom_filter(0.001) GRANULARITY 1,
-  INDEX ix_policy policies TYPE bloom_filter(0.001) GRANULARITY 1,
-  INDEX ix_reasons reasons TYPE text(tokenizer = splitByNonAlpha)
+  INDEX ix_terms terms TYPE text(tokenizer = 'array')
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(recorded_at)

@@ -1,4 +1,3 @@
-import { fromHex } from '../../base/bytes.ts'
 import type { FactRow, Row } from '../row.ts'
 
 /**
@@ -41,6 +40,7 @@ export const columns = [
   'fact_outcome',
   'fact_drift',
   'reasons',
+  'terms',
   'signature',
   'entry',
 ] as const
@@ -61,7 +61,7 @@ export class RowBinaryWriter {
   write(row: Row): void {
     this.#text(row.ledger)
     this.#int64(row.seq)
-    this.#fixed(fromHex(row.leafHash), 32)
+    this.#hex(row.leafHash, 32)
     this.#int64(row.recordedAtMs)
     this.#int64(row.timeMs)
     this.#byte(row.timeFrom === 'event' ? 1 : 2)
@@ -77,6 +77,7 @@ export class RowBinaryWriter {
     this.#text(row.run)
     this.#facts(row.facts)
     this.#text(row.reasons)
+    this.#texts(row.terms)
     this.#fixed(row.signature, 64)
     this.#bytes(row.entry)
   }
@@ -105,10 +106,12 @@ export class RowBinaryWriter {
 
   #lists(facts: readonly FactRow[], member: 'tools' | 'policies'): void {
     this.#varint(facts.length)
-    for (const fact of facts) {
-      this.#varint(fact[member].length)
-      for (const text of fact[member]) this.#text(text)
-    }
+    for (const fact of facts) this.#texts(fact[member])
+  }
+
+  #texts(texts: readonly string[]): void {
+    this.#varint(texts.length)
+    for (const text of texts) this.#text(text)
   }
 
   #room(bytes: number): void {
@@ -160,9 +163,15 @@ export class RowBinaryWriter {
     this.#raw(bytes)
   }
 
-  #fixed(bytes: Uint8Array | undefined, length: number): void {
-    if (bytes?.length !== length) throw new RangeError(`a row takes ${length} bytes here`)
+  #fixed(bytes: Uint8Array, length: number): void {
+    if (bytes.length !== length) throw new RangeError(`a row takes ${length} bytes here`)
     this.#raw(bytes)
+  }
+
+  #hex(text: string, length: number): void {
+    this.#room(length)
+    if (this.#buffer.write(text, this.#at, 'hex') !== length) throw new RangeError(`a row takes ${length} bytes here`)
+    this.#at += length
   }
 
   #raw(bytes: Uint8Array): void {

@@ -1,0 +1,57 @@
+import type { SearchFilter } from './port.ts'
+import type { FactRow } from './row.ts'
+
+/**
+ * Terms: everything a row is found by, as `name=value`. One index over all of them finds the rows of several filters at
+ * once by meeting their lists of rows.
+ */
+
+/** Filters over facts: the term's name, and the members of a fact that hold its values. */
+export const factTerms = {
+  principals: { term: 'principal', of: (fact: FactRow) => fact.principal },
+  runs: { term: 'run', of: (fact: FactRow) => fact.run },
+  sessions: { term: 'session', of: (fact: FactRow) => fact.session },
+  servers: { term: 'server', of: (fact: FactRow) => fact.server },
+  tools: { term: 'tool', of: (fact: FactRow) => fact.tools },
+  decisions: { term: 'decision', of: (fact: FactRow) => fact.decision },
+  denyReasons: { term: 'deny', of: (fact: FactRow) => fact.denyReason },
+  sideEffects: { term: 'effect', of: (fact: FactRow) => fact.sideEffect },
+  leases: { term: 'lease', of: (fact: FactRow) => fact.lease },
+  policies: { term: 'policy', of: (fact: FactRow) => fact.policies },
+} as const satisfies Partial<
+  Record<keyof SearchFilter, { readonly term: string; readonly of: (fact: FactRow) => string | readonly string[] }>
+>
+
+export type FactFilter = keyof typeof factTerms
+export const factFilters = Object.keys(factTerms) as readonly FactFilter[]
+
+export const typeTerm = 'type'
+export const wordTerm = 'word'
+
+/** A longer value is cut: the index is not to keep a text of 64 KB as one term. */
+const valueCharsMax = 1_024
+
+export const termOf = (name: string, value: string): string => `${name}=${value.slice(0, valueCharsMax)}`
+
+/** Whether the term of a value may be that of another value too, so that the facts themselves have to be asked. */
+export const isCut = (value: string): boolean => value.length >= valueCharsMax
+
+/** The terms of a row, each once. */
+export function termsOf(type: string, facts: readonly FactRow[], reasons: string): readonly string[] {
+  const terms = new Set([termOf(typeTerm, type)])
+  for (const fact of facts) {
+    for (const name of factFilters) {
+      const { term, of } = factTerms[name]
+      const value = of(fact)
+      if (typeof value === 'string') {
+        if (value !== '') terms.add(termOf(term, value))
+      } else for (const one of value) terms.add(termOf(term, one))
+    }
+  }
+  if (reasons !== '') for (const word of wordsOf(reasons)) terms.add(termOf(wordTerm, word))
+  return [...terms]
+}
+
+/** The words of a text, in lower case: parted by everything in ASCII that is neither letter nor digit. */
+export const wordsOf = (text: string): readonly string[] =>
+  text.toLowerCase().match(/[a-z0-9\u{80}-\u{10ffff}]+/gu) ?? []
