@@ -52,6 +52,8 @@ const leaf = 2
 const overflow = 4
 const metaFlag = 8
 const depthMax = 32
+const stretchBytes = 32 * 1024
+const stretchesMax = 256
 
 /** Throws `LogUnreadable` when LMDB would not take the file for its own. Two reads; holds while a writer is at work. */
 export function checkMeta(path: string): void {
@@ -89,8 +91,11 @@ function metaAt(file: number, position: number): Buffer | undefined {
     : undefined
 }
 
+/** A u64 as a number: what is too large for one is no page either way. */
+const pageNumber = (bytes: Buffer, at: number): number => bytes.readUInt32LE(at) + bytes.readUInt32LE(at + 4) * 2 ** 32
+
 function readAt(file: number, position: number, length: number): Buffer {
-  const bytes = Buffer.alloc(length)
+  const bytes = Buffer.allocUnsafeSlow(length)
   return bytes.subarray(0, readSync(file, bytes, 0, length, position))
 }
 
@@ -100,6 +105,7 @@ class Walk {
   readonly #deep: boolean
   readonly #fileBytes: number
   readonly #pageBytes: number
+  readonly #stretches = new Map<number, Buffer>()
   /** Pages visited: a tree that leads in circles visits more than there are. */
   #visited = 0
 
@@ -123,8 +129,8 @@ class Walk {
   #page(pgno: number, height: number, ofTrees: boolean): void {
     this.#within(pgno, 1)
     if (height === 1 && !this.#deep && !ofTrees) return
-    const page = readAt(this.#file, pgno * this.#pageBytes, this.#pageBytes)
-    if (Number(page.readBigUInt64LE(0)) !== pgno) throw this.#damage(`page ${pgno} says that it is another`)
+    const page = this.#read(pgno)
+    if (pageNumber(page, 0) !== pgno) throw this.#damage(`page ${pgno} says that it is another`)
     const flags = page.readUInt16LE(18)
     if ((flags & (branch | leaf)) !== (height === 1 ? leaf : branch))
       throw this.#damage(`page ${pgno} is of another kind`)
@@ -134,6 +140,8 @@ class Walk {
       const at = headerBytes + page.readUInt16LE(slot)
       if (at + 8 > this.#pageBytes) throw this.#damage(`page ${pgno} points outside itself`)
       if (height === 1) this.#leafNode(page, pgno, at)
+      else if (at + 8 + page.readUInt16LE(at + 6) > this.#pageBytes)
+        throw this.#damage(`page ${pgno} has a key that leaves it`)
       else this.#page(page.readUIntLE(at, 6), height - 1, ofTrees)
     }
   }
@@ -145,14 +153,28 @@ class Walk {
     const inPage = (flags & 1) === 1 ? 24 : (flags & 2) === 2 ? treeBytes : size
     if (data + inPage > this.#pageBytes) throw this.#damage(`page ${pgno} has a value that leaves it`)
     if ((flags & 2) === 2) this.tree(page, data, false)
-    else if ((flags & 1) === 1) this.#overflow(Number(page.readBigUInt64LE(data)), size)
+    else if ((flags & 1) === 1) this.#overflow(pageNumber(page, data), size)
   }
 
   #overflow(pgno: number, size: number): void {
     this.#within(pgno, Math.ceil((size + headerBytes) / this.#pageBytes))
-    const head = readAt(this.#file, pgno * this.#pageBytes, headerBytes)
-    const fits = Number(head.readBigUInt64LE(0)) === pgno && (head.readUInt16LE(18) & overflow) === overflow
+    const page = this.#read(pgno)
+    const fits = pageNumber(page, 0) === pgno && (page.readUInt16LE(18) & overflow) === overflow
     if (!fits) throw this.#damage(`page ${pgno} does not begin a long value`)
+  }
+
+  /** A page, out of a stretch of the file that is read at once: neighbours in a tree mostly are neighbours in the file. */
+  #read(pgno: number): Buffer {
+    const position = pgno * this.#pageBytes
+    const first = position - (position % stretchBytes)
+    let stretch = this.#stretches.get(first)
+    if (stretch === undefined) {
+      stretch = readAt(this.#file, first, stretchBytes)
+      const [oldest] = this.#stretches.keys()
+      if (this.#stretches.size >= stretchesMax && oldest !== undefined) this.#stretches.delete(oldest)
+      this.#stretches.set(first, stretch)
+    }
+    return stretch.subarray(position - first, position - first + this.#pageBytes)
   }
 
   #within(pgno: number, count: number): void {
