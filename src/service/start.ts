@@ -2,11 +2,13 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import manifest from '../../package.json' with { type: 'json' }
+import { Fault } from '../base/fault.ts'
 import { nodeSuite } from '../crypto/node.ts'
 import { buildApp } from '../http/app.ts'
 import { defaultLimits, type Limits } from '../http/ports.ts'
 import type { Head } from '../ledger/entry.ts'
 import { openEmbedded } from '../log/embedded/open.ts'
+import type { EventIntake } from '../log/intake.ts'
 import type { LogReader } from '../log/port.ts'
 import { Admin } from './admin.ts'
 import type { Config } from './config.ts'
@@ -122,7 +124,7 @@ async function start(
   state.follower.start()
   closers.push(() => state.follower.stop())
   const app = await buildApp({
-    intake: sequencer,
+    intake: guarded(sequencer, origin),
     log,
     leases: state.leases,
     search: search.search,
@@ -147,6 +149,20 @@ async function start(
   logger.info({ url, dataDir, origin }, 'listening')
   return { url, adminToken, close }
 }
+
+/** The door for everybody else: what a ledger says of itself has its own source, and nobody else takes ids there. */
+const guarded = (intake: EventIntake, origin: string): EventIntake => ({
+  submit: (ledger, events) => {
+    const own = `${origin}/${ledger}`
+    const errors = events.flatMap(({ source }, n) =>
+      source === own
+        ? [{ pointer: events.length === 1 ? '/source' : `/${n}/source`, detail: 'is the source of the ledger itself' }]
+        : [],
+    )
+    if (errors.length === 0) return intake.submit(ledger, events)
+    return Promise.reject(new Fault('invalid-event', 'Only the ledger itself speaks under its own source.', errors))
+  },
+})
 
 async function headsOf(log: LogReader): Promise<Map<string, Head>> {
   const heads = new Map<string, Head>()

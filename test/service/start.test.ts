@@ -141,6 +141,15 @@ describe('a service on an empty folder', () => {
     assert.fail('no conflict was written')
   })
 
+  it('lets nobody else speak under its own source', async () => {
+    const { body } = await get('/v1/ledgers/default/entries?limit=1')
+    const { source } = (body.items?.[0]?.['entry'] as { event: { source: string } }).event
+    const forged = { specversion: '1.0', id: 'conflict-0-0', source, type: 'aep.gap', data: { count: 1 } }
+    const answer = await post('/v1/ledgers/default/events', forged, 'application/cloudevents+json')
+    assert.equal(answer.status, 400)
+    assert.match(JSON.stringify(answer.body), /source of the ledger itself/)
+  })
+
   it('rotates the key: the old one signs for the new, and is gone from the disk', async () => {
     const rotated = await post('/v1/keys/rotate', {})
     assert.equal(rotated.status, 201, JSON.stringify(rotated.body))
