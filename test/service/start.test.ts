@@ -143,7 +143,8 @@ describe('a service on an empty folder', () => {
 
   it('lets nobody else speak under its own source', async () => {
     const { body } = await get('/v1/ledgers/default/entries?limit=1')
-    const { source } = (body.items?.[0]?.['entry'] as { event: { source: string } }).event
+    const genesis = body.items?.[0]?.['entry'] as { event: { source: string } } | undefined
+    const source = genesis?.event.source
     const forged = { specversion: '1.0', id: 'conflict-0-0', source, type: 'aep.gap', data: { count: 1 } }
     const answer = await post('/v1/ledgers/default/events', forged, 'application/cloudevents+json')
     assert.equal(answer.status, 400)
