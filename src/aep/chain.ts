@@ -137,8 +137,8 @@ export function judgeRow(row: Row, anchor: Anchor): void {
   const known = hashesOf(links)
   const named = new Set(links.map(({ prev }) => prev))
   const isNamed = ({ hash, hashWithoutProof }: Link) => named.has(hash) || named.has(hashWithoutProof ?? hash)
-  const contents = new Set<string>()
-  const predecessors = new Set<string>()
+  const contents = new Set<string | undefined>()
+  const predecessors = new Set<string | undefined>()
   for (const [index, link] of links.entries()) {
     const content = link.hashWithoutProof ?? link.hash
     const isDuplicate = content !== undefined && contents.has(content)
@@ -150,8 +150,8 @@ export function judgeRow(row: Row, anchor: Anchor): void {
         refuseAt(row, index, 'chain-foreign', 'no link goes to or from the record, and the chain goes on around it')
       }
     }
-    if (content !== undefined) contents.add(content)
-    if (link.prev !== undefined) predecessors.add(link.prev)
+    contents.add(content)
+    predecessors.add(link.prev)
   }
   judgeStart(row, anchor, known)
   judgeEnd(row, anchor)
@@ -192,7 +192,7 @@ function isBypassed(links: readonly Link[], index: number): boolean {
 
 function judgeStart(row: Row, { count, firstHash }: Anchor, known: ReadonlySet<string>): void {
   const first = row.links[0]
-  if (!first || first.hash === undefined) return
+  if (!first) return
   const isAnchored = firstHash !== undefined && (firstHash === first.hash || firstHash === first.hashWithoutProof)
   if (isAnchored) return
   if (first.prev === undefined) {

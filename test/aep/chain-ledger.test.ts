@@ -76,8 +76,16 @@ describe('a reference ledger', () => {
     for (const headHash of [entryHead, recordHead]) {
       assert.deepEqual(judge(ledger, { anchor: { count: 6, headHash } }), sound)
       assert.deepEqual(judge(short, { anchor: { count: 6, headHash } }), refused(4, 'chain-truncated'))
+      const anew = ledgerOf(chain.with(5, signed({ ...chain[5], run_id: 'anew' }))) as Json[]
+      assert.deepEqual(judge(anew, { anchor: { count: 6, headHash } }), refused(5, 'chain-head-hash-mismatch'))
     }
   })
+})
+
+it('an entry that cannot be read spoils only itself', () => {
+  const lines = texts(ledger).map((line, i) => (i === 2 ? '{"seq":2' : i === 4 ? '"text"' : line))
+  const { reasons, firstBadIndex } = judgeReferenceLedger(lines, ringOfAlice, nodeSuite)
+  assert.deepEqual([[...reasons], firstBadIndex], [['not-json', 'not-object'], 2])
 })
 
 describe('a compaction', () => {

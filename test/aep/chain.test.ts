@@ -188,7 +188,10 @@ describe('what has to be known of a chain', () => {
   it('is whether links cover the timestamp proofs', () => {
     const proof = { timestamp: 't', authority: 'tsa.example', proof: 'MIIB' }
     const late = chain.map(record => ({ ...record, timestamp_proof: proof }))
-    assert.deepEqual(findings(late, anchor), ['timestamp-proof-detached', 'timestamp-proof-outside-link'])
+    const outside = ['timestamp-proof-detached', 'timestamp-proof-outside-link']
+    assert.deepEqual(findings(late, anchor), outside)
+    assert.deepEqual(findings(late), outside)
+    assert.deepEqual(findings(late.slice(0, 1), { count: 1, headHash: hashAt(0) }), outside)
     const linked = chainOf(4, record => ({ ...signed(record), timestamp_proof: proof }))
     assert.deepEqual(findings(linked), ['timestamp-proof-detached'])
     const inside = chainOf(2, record => signed({ ...record, timestamp_proof: proof }))

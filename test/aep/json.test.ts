@@ -103,6 +103,11 @@ describe('a JSON text', () => {
       "{'a':1}",
       '{"a":1 "b":2}',
       '{"a":}',
+      '{"a":1x"b":2}',
+      '{xa":1}',
+      '{"a"x1}',
+      '[1x2]',
+      '{"a":1}}',
       '{"a"',
       '{',
       '[',
@@ -243,7 +248,14 @@ describe('the limits of a text', () => {
     assert.deepEqual(reasons(nested(258)), ['nesting-limit'])
     assert.deepEqual(reasons(`[${nested(4)},${nested(4)}]`, { depthMax: 5 }), [])
     assert.deepEqual(reasons(nested(2000), { depthMax: 1_000_000 }), ['nesting-limit'])
-    assert.deepEqual(reasons('['.repeat(1_000_000)), ['nesting-limit'])
+    for (const [open, close] of [
+      ['[', ']'],
+      ['{"a":', '}'],
+    ] as const) {
+      assert.deepEqual(reasons(`${open.repeat(256)}1${close.repeat(256)}`), [])
+      assert.deepEqual(reasons(`${open.repeat(257)}1${close.repeat(257)}`), ['nesting-limit'])
+      assert.deepEqual(reasons(open.repeat(400_000)), ['nesting-limit'])
+    }
   })
 })
 

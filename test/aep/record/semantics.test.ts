@@ -112,6 +112,7 @@ describe('argument drift', () => {
     assert.deepEqual(drift(true, 'denied', whole('b'), short), ['digest-64-bit'])
     assert.deepEqual(drift(false, 'matched', whole('b'), short), ['drift-inconsistent', 'digest-64-bit'])
     assert.deepEqual(drift(true, 'denied', 'x', 'y'), [])
+    assert.deepEqual(drift(true, 'denied', `${short}${'b'.repeat(48)}`, whole('a')), [])
   })
 })
 
