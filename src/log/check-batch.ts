@@ -17,11 +17,11 @@ export function batchFault({ ledger, entries, ids, after, head }: AppendBatch): 
   const last = after.seq + entries.length
   if (head.seq !== last) return `The batch ends at seq ${last} and its head says ${head.seq}.`
   const twice = firstTwice(ids)
-  return twice === undefined ? undefined : `The batch has the event ${identityText(twice)} twice.`
+  return twice === undefined ? undefined : `The batch has the event ${JSON.stringify(twice)} twice.`
 }
 
 /** An identity as one string that no other identity has. */
-export const identityText = ({ source, id }: EventIdentity): string => JSON.stringify([source, id])
+export const identityText = ({ source, id }: EventIdentity): string => `${source.length} ${source}${id}`
 
 function firstTwice(ids: readonly EventIdentity[]): EventIdentity | undefined {
   const seen = new Set<string>()

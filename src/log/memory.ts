@@ -31,9 +31,8 @@ class MemoryLog implements LedgerLog, ControlStore {
       throw new NotWritten('head-moved', `The head of ${batch.ledger} is at seq ${ledger.head.seq}, not ${after.seq}.`)
     }
     const keys = batch.ids.map(identityText)
-    const taken = keys.find(key => ledger.seqs.has(key))
-    if (taken !== undefined)
-      throw new NotWritten('failed', `The event ${taken} has seq ${ledger.seqs.get(taken)} already.`)
+    const taken = batch.ids.find((_, n) => ledger.seqs.has(keys[n] ?? ''))
+    if (taken !== undefined) throw new NotWritten('failed', `The event ${JSON.stringify(taken)} has a seq already.`)
     for (const [n, { seq, bytes, signature }] of batch.entries.entries()) {
       ledger.entries.push({ seq, bytes: new Uint8Array(bytes), signature: new Uint8Array(signature) })
       ledger.seqs.set(keys[n] ?? '', seq)

@@ -3,7 +3,7 @@ import { fromHex } from '../../base/bytes.ts'
 import type { Head, Seq, StoredEntry } from '../../ledger/entry.ts'
 import { emptyHead } from '../../ledger/seal.ts'
 import type { ViewStore } from '../../projections/store.ts'
-import { batchFault, identityText, signatureBytes } from '../check-batch.ts'
+import { batchFault, signatureBytes } from '../check-batch.ts'
 import type { ControlStore, TokenRecord } from '../control.ts'
 import { type AppendBatch, type EventIdentity, type LedgerLog, LogUnreadable, NotWritten } from '../port.ts'
 import { backup } from './backup.ts'
@@ -70,8 +70,8 @@ export class Log implements EmbeddedLog {
         const found = headOf(environment.heads, ledger)
         checkHead(ledger, after, found)
         const id = found?.id ?? this.#nextId++
-        if (found !== undefined) checkIdentities(environment, id, ids)
         const keys = ids.map(identity => identityKey(id, identity))
+        if (found !== undefined) checkIdentities(environment, keys, ids)
         const record = { id, seq: head.seq, leafHash: head.leafHash, recordedAt: head.recordedAt }
         // Nothing from here on may throw: what is queued is committed.
         const puts = (): void => {
@@ -190,10 +190,10 @@ function checkHead(ledger: string, after: AppendBatch['after'], found: HeadRecor
   )
 }
 
-function checkIdentities(environment: Environment, ledger: number, ids: readonly EventIdentity[]): void {
-  for (const identity of ids) {
-    const seq = seqAt(environment, ledger, identity)
-    if (seq !== undefined) throw new NotWritten('failed', `The event ${identityText(identity)} has seq ${seq} already.`)
+function checkIdentities(environment: Environment, keys: readonly Uint8Array[], ids: readonly EventIdentity[]): void {
+  for (const [n, key] of keys.entries()) {
+    const seq = seqAt(environment, key)
+    if (seq !== undefined) throw new NotWritten('failed', `The event ${JSON.stringify(ids[n])} has seq ${seq} already.`)
   }
 }
 

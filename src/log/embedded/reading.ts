@@ -48,7 +48,7 @@ export class EnvironmentReader implements LogReader {
   async find(ledger: string, ids: readonly EventIdentity[]): Promise<readonly (Seq | undefined)[]> {
     const environment = await this.#newest()
     const id = this.#idOf(environment, ledger)
-    return ids.map(identity => (id === undefined ? undefined : seqAt(environment, id, identity)))
+    return ids.map(identity => (id === undefined ? undefined : seqAt(environment, identityKey(id, identity))))
   }
 
   async record(digest: string): Promise<Uint8Array | undefined> {
@@ -71,9 +71,9 @@ export class EnvironmentReader implements LogReader {
   }
 }
 
-/** The seq of an identity in the ledger numbered `ledger`. Cost: one lookup. */
-export function seqAt({ identities }: Environment, ledger: number, identity: EventIdentity): Seq | undefined {
-  const value = identities.getBinary(identityKey(ledger, identity))
+/** The seq of the identity with this key. Cost: one lookup. */
+export function seqAt({ identities }: Environment, key: Uint8Array): Seq | undefined {
+  const value = identities.getBinary(key)
   return value === undefined ? undefined : seqOf(value)
 }
 
