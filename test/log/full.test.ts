@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { chmodSync, chownSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, it } from 'node:test'
@@ -8,17 +7,17 @@ import { NotWritten } from '../../src/log/port.ts'
 import { batchAfter } from './batches.ts'
 import type { Said } from './child.ts'
 import { newFolder } from './folders.ts'
-import { Child, done, failed, missing } from './processes.ts'
+import { Child, done, failed, missing, run } from './processes.ts'
 
 const mounted: string[] = []
 afterEach(() => {
-  for (const folder of mounted.splice(0)) execFileSync('umount', ['-l', folder])
+  for (const folder of mounted.splice(0)) run('umount', '-l', folder)
 })
 
 /** A disk of its own, of this size. */
 function newDisk(bytes: number): string {
   const folder = newFolder()
-  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', folder])
+  run('mount', '-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', folder)
   mounted.push(folder)
   return folder
 }
@@ -77,7 +76,7 @@ describe('a log whose disk is full', () => {
     const folder = newFolder()
     const child = new Child(folder, filling, ['prlimit', '--fsize=6000000:'])
     await fillAndGoOn(child, () => {
-      execFileSync('prlimit', ['--pid', String(child.process.pid), '--fsize=unlimited:'])
+      run('prlimit', '--pid', String(child.process.pid), '--fsize=unlimited:')
     })
     await checkAgainst(folder, child.said)
   })
@@ -200,7 +199,7 @@ describe('a log that may not be written', () => {
     const batch = batchAfter(undefined, { count: 10 })
     await log.append(batch)
     await log.close()
-    execFileSync('mount', ['-o', 'remount,ro', disk])
+    run('mount', '-o', 'remount,ro', disk)
     await assert.rejects(openEmbedded(disk), notWritten('read-only', /permission/))
     const reader = await openEmbeddedReader(disk, { deep: true })
     assert.deepEqual(await reader.read('default', 0, 10), batch.entries)

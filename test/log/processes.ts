@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { afterEach } from 'node:test'
@@ -78,4 +78,9 @@ export function missing(command: string, ...args: readonly string[]): string | f
   const { error, status, stderr } = spawnSync(command, args, { encoding: 'utf8' })
   if (error === undefined && status === 0) return false
   return `${[command, ...args].join(' ')} does not work here: ${error?.message ?? stderr.trim().split('\n').at(-1)}`
+}
+
+/** Runs a command of the system's and throws when it fails. */
+export function run(command: string, ...args: readonly string[]): void {
+  execFileSync(command, args)
 }
