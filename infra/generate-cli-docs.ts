@@ -34,9 +34,7 @@ function cliPage(): string {
     exitCode: exitCodes.ok,
   })
   const verbs = commandsOf(program).filter(([name]) => name !== 'aep-ledger complete')
-  const list = verbs
-    .slice(1)
-    .map(([name, verb]) => `- [\`${name}\`](#${anchor(name)}): ${verb.summary() || verb.description().split('. ')[0]}`)
+  const list = verbs.slice(1).map(([name, verb]) => `- [\`${name}\`](#${anchor(name)}): ${gistOf(verb)}`)
   return `# The command line
 
 In a checkout: \`npm run -s aep-ledger -- VERB\`. This page is what \`--help\` prints, made by \`node infra/generate-cli-docs.ts\`.
@@ -52,7 +50,7 @@ function commandsOf(command: Command, before = ''): [string, Command][] {
   return [[name, command], ...command.commands.flatMap(verb => commandsOf(verb, `${name} `))]
 }
 
-/** What \`--help\` prints, the texts after the options included. */
+/** What `--help` prints, the texts after the options included. */
 function helpOf(command: Command): string {
   let text = ''
   command.configureOutput({ writeOut: part => (text += part) })
@@ -63,6 +61,8 @@ function helpOf(command: Command): string {
     .join('\n')
     .trim()
 }
+
+const gistOf = (verb: Command): string => verb.summary() || verb.description().replace(/[.:] .*|\.$/, '')
 
 const anchor = (name: string): string => name.replaceAll(' ', '-')
 
@@ -80,7 +80,7 @@ function findingsTables(): string {
   return tables.join('\n')
 }
 
-/** \`text\` with what stands between its marks of \`name\` put anew. */
+/** `text` with what stands between its marks of \`name\` put anew. */
 function between(text: string, name: string, content: string): string {
   const [begin, end] = [`<!-- ${name} -->\n`, `<!-- /${name} -->`]
   const [from, to] = [text.indexOf(begin), text.indexOf(end)]

@@ -1,28 +1,6 @@
-import { parentPort } from 'node:worker_threads'
-import { nodeSuite } from '../crypto/node.ts'
-import { judgeBatch } from '../verify/judge.ts'
-import type { BatchJudgement, EntryBatch } from '../verify/port.ts'
+import { compileQuickly } from './compile-cache.ts'
 
-/** What travels between the pool and its threads. */
-export interface Question {
-  readonly id: number
-  readonly batch: EntryBatch
-}
-
-export type Answer =
-  | { readonly id: number; readonly judgement: BatchJudgement }
-  | { readonly id: number; readonly error: string }
-
-parentPort?.on('message', ({ id, batch }: Question) => {
-  try {
-    const judgement = judgeBatch(nodeSuite, batch)
-    const { checked, identities, sources, timesMs, sequences } = judgement
-    const arrays = [checked, identities, sources, timesMs, sequences]
-    parentPort?.postMessage(
-      { id, judgement } satisfies Answer,
-      arrays.map(({ buffer }) => buffer as ArrayBuffer),
-    )
-  } catch (error) {
-    parentPort?.postMessage({ id, error: String(error instanceof Error ? error.stack : error) } satisfies Answer)
-  }
-})
+/** A thread of `verify-pool.ts`. */
+compileQuickly()
+const { answer } = await import('./verify-thread.ts')
+answer()

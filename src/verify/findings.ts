@@ -235,7 +235,7 @@ export const findingKinds = {
     severity: 'incomplete',
     title: 'Too many emitters or holes to follow',
     meaning: 'The emitters’ own numbering was followed only up to a limit of memory.',
-    todo: 'Raise the limit, or verify with more memory.',
+    todo: 'Raise the limit: --sequences-max.',
   },
   'key-entry-invalid': {
     axis: 'semantics',

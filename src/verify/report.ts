@@ -93,10 +93,14 @@ function axisResult(axis: Axis, facts: Facts): AxisResult {
   const failing = codesOf(facts, axis, 'fail')
   if (failing.length > 0) return { status: 'FAIL', note: counted(failing, facts) }
   const undecided = codesOf(facts, axis, 'incomplete')
-  if (undecided.length > 0) return { status: 'INCOMPLETE', note: counted(undecided, facts) }
+  if (undecided.length > 0)
+    return { status: 'INCOMPLETE', note: undecided.map(code => findingKinds[code].title).join(', ') }
   if (facts.entries === 0) return { status: 'INCOMPLETE', note: 'no entries' }
   if (axis === 'signature' && facts.signaturesChecked < facts.entries) {
-    return { status: 'INCOMPLETE', note: `${facts.entries - facts.signaturesChecked} entries could not be checked` }
+    return {
+      status: 'INCOMPLETE',
+      note: `not checked: ${facts.entries - facts.signaturesChecked} of ${facts.entries} entries`,
+    }
   }
   if (axis === 'completeness' && facts.pinned.length === 0) {
     return { status: 'INCOMPLETE', note: 'nothing was pinned: later entries cannot be excluded' }

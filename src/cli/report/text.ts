@@ -45,7 +45,7 @@ function ledgerLines(report: LedgerReport, paint: Paint): string[] {
 }
 
 const passNote = (axis: string, { signaturesChecked }: LedgerReport): string =>
-  axis === 'signature' ? `${plural(signaturesChecked, 'signature')} hold` : ''
+  axis === 'signature' ? `${plural(signaturesChecked, 'signature')} checked` : ''
 
 function findingLines(report: LedgerReport, findings: readonly Finding[], paint: Paint): string[] {
   // What fails comes first, then what is undecided; within each the order is that of the ledger.

@@ -25,6 +25,7 @@ interface VerifyOptions extends OpenOptions, TrustOptions {
   readonly minEntries?: number
   readonly findingsMax?: number
   readonly identitiesMax?: number
+  readonly sequencesMax?: number
   readonly threads?: number
   readonly output?: readonly OutputChoice[]
 }
@@ -49,6 +50,7 @@ export function verifyVerb(context: Context): Command {
     .option('--min-entries <n>', 'not met (exit 12) with fewer entries', whole(1))
     .option('--findings-max <n>', 'findings of one code that are told; the rest are counted (1000)', whole(1))
     .option('--identities-max <n>', 'events among which repeated ids are looked for (50 million)', whole(1))
+    .option('--sequences-max <n>', 'emitters, and holes in their numbering, that are followed (65536)', whole(0))
     .option('--threads <n>', 'threads that check signatures (all cores)', whole(1, 256))
     .option('--ledger <name>', 'this ledger alone (all that the source has)')
     .addOption(outputOption(forms, 'text'))
@@ -117,7 +119,7 @@ async function verifyOne(
   judge: JudgePool,
   onProgress: (entries: number) => void,
 ): Promise<Outcome['ledgers'][number]> {
-  const { findingsMax, identitiesMax, requireHead, minEntries } = options
+  const { findingsMax, identitiesMax, sequencesMax, requireHead, minEntries } = options
   const policy: Policy = {
     ...(requireHead && { requireHead }),
     ...(minEntries !== undefined && { entriesMin: minEntries }),
@@ -129,6 +131,7 @@ async function verifyOne(
     onProgress,
     ...(findingsMax !== undefined && { findingsMax }),
     ...(identitiesMax !== undefined && { identitiesMax }),
+    ...(sequencesMax !== undefined && { sequencesMax }),
   })
   const findings: Finding[] = []
   for (;;) {

@@ -1,0 +1,85 @@
+import { CommanderError } from 'commander'
+import { Fault, faults } from '../base/fault.ts'
+import { LogInUse, LogUnreadable, NotWritten } from '../log/port.ts'
+import type { Context } from './context.ts'
+import { CliError, type ExitCode, exitCodes } from './exit.ts'
+import { buildProgram } from './program.ts'
+import { Output, painter } from './terminal.ts'
+import { dashed } from './verbs/query.ts'
+
+/** The process around the verbs: what they throw becomes a sentence and an exit code here. */
+
+const cancel = new AbortController()
+const context: Context = {
+  env: process.env,
+  out: new Output(process.stdout, process.env),
+  err: new Output(process.stderr, process.env),
+  stdin: process.stdin,
+  cancelled: cancel.signal,
+  exitCode: exitCodes.ok,
+}
+
+/** How long a verb that was cancelled may take to put things away. */
+const patienceMs = 5_000
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    if (cancel.signal.aborted) process.exit(exitCodes.cancelled)
+    cancel.abort()
+    setTimeout(() => process.exit(exitCodes.cancelled), patienceMs).unref()
+  })
+}
+process.on('uncaughtException', error => void end(error))
+process.on('unhandledRejection', error => void end(error))
+
+/** Runs the command line of this process, and ends it. */
+export async function run(): Promise<void> {
+  try {
+    await buildProgram(context).parseAsync(process.argv.map(dashed))
+    await finish(context.exitCode)
+  } catch (error) {
+    await end(error)
+  }
+}
+
+async function end(error: unknown): Promise<void> {
+  await finish(await explain(error))
+}
+
+/** Ends the process when all output is out; a verb's forgotten timer or socket does not keep it. */
+async function finish(exitCode: ExitCode): Promise<void> {
+  await Promise.all([context.out.flush(), context.err.flush()])
+  process.exit(exitCode)
+}
+
+/** Says what went wrong and what to do, and which exit code that is. */
+async function explain(error: unknown): Promise<ExitCode> {
+  if (cancel.signal.aborted) return exitCodes.cancelled
+  if (error instanceof CommanderError) {
+    // Help and version were asked for; everything else commander has said already.
+    return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
+  }
+  const { message, hint, exitCode } = told(error)
+  const paint = painter(context.err)
+  await context.err.line(`${paint('red', 'aep-ledger:')} ${message}`)
+  if (hint !== undefined) await context.err.line(`  ${hint}`)
+  if ((context.env['AEP_LEDGER_DEBUG'] ?? '') !== '' && error instanceof Error) await context.err.line(`${error.stack}`)
+  return exitCode
+}
+
+function told(error: unknown): { message: string; hint: string | undefined; exitCode: ExitCode } {
+  if (error instanceof CliError) return error
+  const message = error instanceof Error ? error.message : String(error)
+  if (error instanceof Fault) {
+    const { hint, retry } = faults[error.code]
+    return { message, hint, exitCode: retry ? exitCodes.tryAgain : exitCodes.usage }
+  }
+  if (error instanceof LogInUse) {
+    return { message, hint: 'Stop that process, or use another data folder.', exitCode: exitCodes.tryAgain }
+  }
+  if (error instanceof LogUnreadable || error instanceof NotWritten) {
+    return { message, hint: 'aep-ledger doctor looks at the folder.', exitCode: exitCodes.undecided }
+  }
+  const hint = 'This is a defect of aep-ledger; AEP_LEDGER_DEBUG=1 shows where it comes from.'
+  return { message, hint, exitCode: exitCodes.crash }
+}
