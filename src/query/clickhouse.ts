@@ -4,7 +4,18 @@ import { blocksOf, encodeRows, type HashLeaf } from './clickhouse/blocks.ts'
 import { Connection } from './clickhouse/connection.ts'
 import { Positions } from './clickhouse/positions.ts'
 import { columns } from './clickhouse/row-binary.ts'
-import type { EventSearch, RowSink, SearchCursor, SearchFilter, SearchHit, SearchPage, StoredRow } from './port.ts'
+import { storedRows } from './clickhouse/stored-rows.ts'
+import type {
+  EventSearch,
+  RowSink,
+  SearchCursor,
+  SearchFilter,
+  SearchHit,
+  SearchPage,
+  Standing,
+  StoredRows,
+} from './port.ts'
+import type { Row } from './row.ts'
 import { searchLimitMax, searchSql } from './search-sql.ts'
 import { type ClickHouseServer, database } from './server.ts'
 
@@ -13,11 +24,9 @@ export interface ClickHouseOptions {
 }
 
 /** Search and its rows, in a ClickHouse. */
-export interface ClickHouse extends EventSearch, RowSink {
+export interface ClickHouse extends EventSearch, RowSink, StoredRows {
   /** Brings the tables up to date now, and says what is in the way: what every other call does when it is first made. */
   check(): Promise<void>
-  /** Rows as they are stored, by seq: from inclusive, until exclusive; those of one seq stand together. */
-  rows(ledger: string, from: number, until: number): Promise<readonly StoredRow[]>
   close(): Promise<void>
 }
 
@@ -167,21 +176,13 @@ class ClickHouseRows implements ClickHouse {
     this.#positions.forget()
   }
 
-  async rows(ledger: string, from: number, until: number): Promise<readonly StoredRow[]> {
-    const found = await this.#connection.read<FoundRow>(
-      `SELECT seq, lower(hex(leaf_hash)) AS leafHash, toUnixTimestamp64Milli(time) AS timeMs,
-         base64Encode(entry) AS entry, base64Encode(signature) AS signature
-       FROM ${database}.entries
-       WHERE ledger = {ledger:String} AND seq >= {from:UInt64} AND seq < {until:UInt64} ORDER BY seq`,
-      { ledger, from, until },
-    )
-    return found.map(row => ({
-      seq: Number(row.seq),
-      leafHash: row.leafHash,
-      timeMs: Number(row.timeMs),
-      entry: Buffer.from(row.entry, 'base64'),
-      signature: Buffer.from(row.signature, 'base64'),
-    }))
+  async standing(ledger: string): Promise<Standing> {
+    this.#positions.forget(ledger)
+    return this.#positions.standing(ledger, false)
+  }
+
+  async rows(ledger: string, from: number, until: number): Promise<readonly Row[]> {
+    return storedRows(this.#connection, ledger, from, until)
   }
 
   async close(): Promise<void> {

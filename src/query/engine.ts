@@ -22,6 +22,8 @@ export interface Engine extends Required<ClickHouseServer> {
   readonly ready: Promise<void>
   /** Process id while it is up. */
   readonly pid: number | undefined
+  /** Whether the kernel holds it to its own folder (Landlock), so that no statement reads another file; known while up. */
+  readonly confined: boolean | undefined
   /** Calls `listener` after each change of status; returns what ends that. */
   onChange(listener: (status: EngineStatus, reason?: string) => void): () => void
   /** Ends it, within seconds. */
@@ -103,6 +105,9 @@ class Supervisor implements Engine {
   get pid(): number | undefined {
     return this.#launched?.pid
   }
+  get confined(): boolean | undefined {
+    return this.#launched?.confined
+  }
   status(): EngineStatus {
     return this.#status
   }
@@ -178,12 +183,13 @@ class Supervisor implements Engine {
 
   /** The library's file; otherwise it says why it can never start, and that is that. */
   #library(): string | undefined {
+    let trouble = 'its folder cannot be written'
     try {
       mkdirSync(this.#options.dir, { recursive: true, mode: 0o700 })
+      trouble = 'there is no ClickHouse for this machine'
       return this.#options.library ?? resolveLibchdb().path
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error)
-      this.#become('down', `there is no ClickHouse for this machine, so search is off: ${why}`)
+      this.#become('down', `${trouble}, so search is off: ${error instanceof Error ? error.message : String(error)}`)
       this.#first.reject(new NotStarted(this.#reason))
       return undefined
     }
@@ -191,7 +197,7 @@ class Supervisor implements Engine {
 
   #launchOptions(library: string): LaunchOptions {
     const { dir, memoryBytesMax = memoryBytesDefault, startMsMax = startMsDefault } = this.#options
-    return { dir, library, memoryBytesMax, startMsMax }
+    return { dir, library, memoryBytesMax, startMsMax, signal: this.#stop.signal }
   }
 
   #become(status: EngineStatus, reason: string | undefined, more: object = {}): void {

@@ -1,4 +1,5 @@
 import type { StoredEntry } from '../ledger/entry.ts'
+import type { Row } from './row.ts'
 
 /**
  * Search over entries. All members are ANDed; members of a list, which is never empty, are ORed. Members that speak of
@@ -67,13 +68,19 @@ export interface EventSearch {
   reached(ledger: string, seq: number, timeoutMs: number): Promise<boolean>
 }
 
-/** A row as it is stored, to be held against the log. */
-export interface StoredRow {
-  readonly seq: number
-  readonly leafHash: string
-  readonly timeMs: number
-  readonly entry: Uint8Array
-  readonly signature: Uint8Array
+/** What is in the rows of one ledger. */
+export interface Standing {
+  /** Last seq of the run that begins at 0 and has no hole; -1 when there is none. */
+  readonly position: number
+  /** Last seq of all: above `position` where a block got in by halves, or rows were taken away. */
+  readonly last: number
+}
+
+/** The rows themselves, to be held against the log: `rowsAgainst`. */
+export interface StoredRows {
+  standing(ledger: string): Promise<Standing>
+  /** Rows by seq, from inclusive, until exclusive; those of one seq stand together. Keep it to some thousands. */
+  rows(ledger: string, from: number, until: number): Promise<readonly Row[]>
 }
 
 /**

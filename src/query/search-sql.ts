@@ -2,7 +2,17 @@ import { Fault, type FaultDetail } from '../base/fault.ts'
 import type { SearchCursor, SearchFilter } from './port.ts'
 import { timeMsMax, timeMsMin } from './row.ts'
 import { database } from './server.ts'
-import { type FactFilter, factFilters, factTerms, isCut, termOf, typeTerm, wordsOf, wordTerm } from './terms.ts'
+import {
+  type FactFilter,
+  factFilters,
+  factsTerm,
+  factTerms,
+  termOf,
+  typeTerm,
+  valueCharsMax,
+  wordsOf,
+  wordTerm,
+} from './terms.ts'
 
 /** A statement and what its `{name:Type}` stand for: no value ever becomes part of the text. */
 export interface Sql {
@@ -42,21 +52,37 @@ export function searchSql(ledger: string, filter: SearchFilter, count: number, a
   const words = (filter.words ?? []).flatMap(wordsOf)
   refuseUnfit(filter, words, after)
   const params: Record<string, unknown> = { ledger, count }
-  const conditions = [
-    'ledger = {ledger:String}',
-    ...timeConditions(filter, params, after),
-    ...termConditions(filter, words, params),
-    ...sameFactConditions(filter, params),
-  ]
+  const where = ['ledger = {ledger:String}', ...timeConditions(filter, params, after), ...anyConditions(filter, params)]
+  const all = allTerms(filter, words)
   const text = `SELECT seq, lower(hex(leaf_hash)) AS leafHash, toUnixTimestamp64Milli(time) AS timeMs, entry,
   base64Encode(signature) AS signature
 FROM ${database}.entries
-WHERE ledger = {ledger:String} AND (time, seq) IN (
-  SELECT time, seq FROM ${database}.entries
-  WHERE ${conditions.join('\n    AND ')}
-  ORDER BY time DESC, seq DESC LIMIT {count:UInt32})
-ORDER BY time DESC, seq DESC LIMIT {count:UInt32}`
+WHERE ledger = {ledger:String} AND (time, seq) IN (${keysSql(where, all, sameFact(filter, params), params)})
+${newest}`
   return { text, params }
+}
+
+const newest = 'ORDER BY time DESC, seq DESC LIMIT {count:UInt32}'
+
+/**
+ * Keys of rows that meet `where` and have all terms of `all`; and those of rows with several facts meet `sameFact`, where
+ * it is given. Only they are asked: it reads columns, and most rows have one fact.
+ */
+function keysSql(
+  where: readonly string[],
+  all: readonly string[],
+  sameFact: string | undefined,
+  params: Record<string, unknown>,
+): string {
+  const keys = (name: string, terms: readonly string[], more: readonly string[]): string => {
+    if (terms.length > 0) params[name] = terms
+    const conditions = [...where, ...(terms.length > 0 ? [`hasAll(terms, {${name}:Array(String)})`] : []), ...more]
+    return `SELECT time, seq FROM ${database}.entries WHERE ${conditions.join(' AND ')} ${newest}`
+  }
+  if (sameFact === undefined) return keys('all', all, [])
+  const one = keys('one', [...all, termOf(factsTerm, 'one')], [])
+  const many = keys('many', [...all, termOf(factsTerm, 'many')], [sameFact])
+  return `SELECT time, seq FROM (${one} UNION ALL ${many}) ${newest}`
 }
 
 function timeConditions(filter: SearchFilter, params: Record<string, unknown>, after?: SearchCursor): string[] {
@@ -84,36 +110,40 @@ const moment = (name: string): string => `fromUnixTimestamp64Milli({${name}:Int6
 
 const clamp = (ms: number): number => Math.min(Math.max(ms, timeMsMin), timeMsMax)
 
-/** What every row that is found has among its terms: all of some, and one of several for each filter with alternatives. */
-function termConditions(filter: SearchFilter, words: readonly string[], params: Record<string, unknown>): string[] {
-  const all = words.map(word => termOf(wordTerm, word))
-  const conditions: string[] = []
-  const named = [['types', typeTerm], ...factFilters.map(name => [name, factTerms[name].term] as const)] as const
-  for (const [name, term] of named) {
-    const values = filter[name]
-    const [first] = values ?? []
-    if (values === undefined || first === undefined) continue
-    if (values.length === 1) all.push(termOf(term, first))
-    else {
-      params[`any_${name}`] = values.map(value => termOf(term, value))
-      conditions.push(`hasAny(terms, {any_${name}:Array(String)})`)
-    }
+const termFilters = [['types', typeTerm], ...factFilters.map(name => [name, factTerms[name].term] as const)] as const
+
+/** Terms that every row found has: words, and the value of each filter that has but one. */
+function allTerms(filter: SearchFilter, words: readonly string[]): readonly string[] {
+  const terms = new Set(words.map(word => termOf(wordTerm, word)))
+  for (const [name, term] of termFilters) {
+    const [value, ...others] = filter[name] ?? []
+    if (value !== undefined && others.length === 0) terms.add(termOf(term, value))
   }
-  if (all.length === 0) return conditions
-  params['all'] = [...new Set(all)]
-  return ['hasAll(terms, {all:Array(String)})', ...conditions]
+  return [...terms]
 }
 
-/** Several filters over facts hold for one and the same fact; a single one is settled by the terms, if they are whole. */
-function sameFactConditions(filter: SearchFilter, params: Record<string, unknown>): string[] {
+/** One of several terms for each filter with alternatives. */
+function anyConditions(filter: SearchFilter, params: Record<string, unknown>): readonly string[] {
+  const conditions: string[] = []
+  for (const [name, term] of termFilters) {
+    const values = filter[name]
+    if (values === undefined || values.length === 1) continue
+    params[`any_${name}`] = values.map(value => termOf(term, value))
+    conditions.push(`hasAny(terms, {any_${name}:Array(String)})`)
+  }
+  return conditions
+}
+
+/** That several filters over facts hold for one and the same fact; `undefined` where the terms settle it. */
+function sameFact(filter: SearchFilter, params: Record<string, unknown>): string | undefined {
   const given = factFilters.filter(name => filter[name] !== undefined)
-  if (given.length < 2 && !given.some(name => filter[name]?.some(isCut))) return []
+  if (given.length < 2) return undefined
   for (const name of given) params[name] = filter[name]
   const one = given.map(name =>
     isList(name) ? `hasAny(${name}_, {${name}:Array(String)})` : `has({${name}:Array(String)}, ${name}_)`,
   )
   const columns = given.map(name => factColumns[name])
-  return [`arrayExists((${given.map(name => `${name}_`).join(', ')}) -> ${one.join(' AND ')}, ${columns.join(', ')})`]
+  return `arrayExists((${given.map(name => `${name}_`).join(', ')}) -> ${one.join(' AND ')}, ${columns.join(', ')})`
 }
 
 function refuseUnfit(filter: SearchFilter, words: readonly string[], after?: SearchCursor): void {
@@ -123,7 +153,9 @@ function refuseUnfit(filter: SearchFilter, words: readonly string[], after?: Sea
     const values = filter[name]
     if (values === undefined) continue
     if (values.length === 0 || values.length > valuesMax) wrong(name, `takes 1 to ${valuesMax} values`)
-    else if (values.includes('')) wrong(name, 'takes no empty value')
+    else if (values.some(value => value === '' || value.length > valueCharsMax)) {
+      wrong(name, `takes values of 1 to ${valueCharsMax} characters`)
+    }
   }
   for (const word of filter.words ?? []) {
     if (wordsOf(word).length === 0) wrong('words', 'a word has a letter or a digit')

@@ -27,28 +27,29 @@ export const factFilters = Object.keys(factTerms) as readonly FactFilter[]
 
 export const typeTerm = 'type'
 export const wordTerm = 'word'
+/** How many facts a row has: of one that has one at most, terms that meet are of the same fact. */
+export const factsTerm = 'facts'
 
-/** A longer value is cut: the index is not to keep a text of 64 KB as one term. */
-const valueCharsMax = 1_024
+/** What a value has at most to be found by: names in events are no longer, and texts within records have no bound. */
+export const valueCharsMax = 1_024
 
-export const termOf = (name: string, value: string): string => `${name}=${value.slice(0, valueCharsMax)}`
+export const termOf = (name: string, value: string): string => `${name}=${value}`
 
-/** Whether the term of a value may be that of another value too, so that the facts themselves have to be asked. */
-export const isCut = (value: string): boolean => value.length >= valueCharsMax
-
-/** The terms of a row, each once. */
+/** The terms of a row, each once. A value over `valueCharsMax` gives none: the index is not to keep a whole text. */
 export function termsOf(type: string, facts: readonly FactRow[], reasons: string): readonly string[] {
-  const terms = new Set([termOf(typeTerm, type)])
+  const terms = new Set([termOf(typeTerm, type), termOf(factsTerm, facts.length > 1 ? 'many' : 'one')])
+  const add = (term: string, value: string): void => {
+    if (value !== '' && value.length <= valueCharsMax) terms.add(termOf(term, value))
+  }
   for (const fact of facts) {
     for (const name of factFilters) {
       const { term, of } = factTerms[name]
       const value = of(fact)
-      if (typeof value === 'string') {
-        if (value !== '') terms.add(termOf(term, value))
-      } else for (const one of value) terms.add(termOf(term, one))
+      if (typeof value === 'string') add(term, value)
+      else for (const one of value) add(term, one)
     }
   }
-  if (reasons !== '') for (const word of wordsOf(reasons)) terms.add(termOf(wordTerm, word))
+  for (const word of reasons === '' ? [] : wordsOf(reasons)) add(wordTerm, word)
   return [...terms]
 }
 

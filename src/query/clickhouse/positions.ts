@@ -1,13 +1,6 @@
+import type { Standing } from '../port.ts'
 import { database } from '../server.ts'
 import type { Connection } from './connection.ts'
-
-/** What is in the rows of one ledger. */
-export interface Standing {
-  /** Last seq of the run that begins at 0 and has no hole; -1 when there is none. */
-  readonly position: number
-  /** Last seq of all: above `position` where a block got in by halves, or rows were taken away. */
-  readonly last: number
-}
 
 interface Known extends Standing {
   readonly checkedMs: number

@@ -24,6 +24,8 @@ export interface LaunchOptions {
   readonly port?: number
   readonly memoryBytesMax: number
   readonly startMsMax: number
+  /** Gives the start up. */
+  readonly signal: AbortSignal
 }
 
 /** One running engine process. */
@@ -47,7 +49,7 @@ export interface Launched extends Required<ClickHouseServer> {
  * have been told is worth nothing later. All files are 0600.
  */
 export async function launch(options: LaunchOptions): Promise<Launched> {
-  const { dir, startMsMax } = options
+  const { dir, startMsMax, signal } = options
   const port = options.port ?? (await freePort())
   const data = join(dir, 'data')
   const runs = join(dir, 'run')
@@ -73,7 +75,7 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
     (await ask(`${base}/alive`, timeoutMs).catch(() => '')) === files.nonce
   const server = { url: `${base}/${files.secretPath}`, writer: files.writer, reader: files.reader }
   try {
-    await answering(alive, gone, startMsMax)
+    await answering(alive, gone, startMsMax, signal)
     // From here on the data folder is ours alone: the engine has its lock.
     keepOnly(runs, folder)
     const canary = join(runs, 'canary')
@@ -167,7 +169,12 @@ function startChild(run: EngineRun) {
   return { child, gone }
 }
 
-async function answering(alive: (ms: number) => Promise<boolean>, gone: Promise<string>, msMax: number): Promise<void> {
+async function answering(
+  alive: (ms: number) => Promise<boolean>,
+  gone: Promise<string>,
+  msMax: number,
+  signal: AbortSignal,
+): Promise<void> {
   let dead: string | undefined
   void gone.then(reason => {
     dead = reason
@@ -175,6 +182,7 @@ async function answering(alive: (ms: number) => Promise<boolean>, gone: Promise<
   const until = performance.now() + msMax
   while (dead === undefined) {
     if (await alive(1_000)) return
+    if (signal.aborted) throw new NotStarted('it was closed')
     if (performance.now() > until) throw new NotStarted(`it did not answer within ${msMax} ms`)
     await sleep(20)
   }

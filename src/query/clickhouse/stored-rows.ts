@@ -1,0 +1,98 @@
+import type { FactRow, Row } from '../row.ts'
+import { database } from '../server.ts'
+import type { Connection } from './connection.ts'
+
+/** A row as JSONEachRow gives it; bytes in base64, moments in ms, and the facts column by column. */
+interface JsonRow {
+  readonly ledger: string
+  readonly seq: string
+  readonly leafHash: string
+  readonly recordedAtMs: string
+  readonly timeMs: string
+  readonly timeFrom: 'event' | 'recorded'
+  readonly type: string
+  readonly source: string
+  readonly eventId: string
+  readonly keyId: string
+  readonly by: string
+  readonly emitterSig: string
+  readonly recordSig: string
+  readonly principal: string
+  readonly session: string
+  readonly run: string
+  readonly reasons: string
+  readonly terms: readonly string[]
+  readonly signature: string
+  readonly entry: string
+  readonly facts: readonly (readonly [
+    kind: string,
+    principal: string,
+    session: string,
+    run: string,
+    server: string,
+    tools: readonly string[],
+    decision: string,
+    denyReason: string,
+    sideEffect: string,
+    lease: string,
+    policies: readonly string[],
+    decisionId: string,
+    outcome: string,
+    drift: FactRow['drift'],
+  ])[]
+}
+
+/** Every row with a seq from `from` (inclusive) to `until` (exclusive), in order of seq, doubles and all. */
+export async function storedRows(
+  connection: Connection,
+  ledger: string,
+  from: number,
+  until: number,
+): Promise<readonly Row[]> {
+  const rows = await connection.read<JsonRow>(
+    `SELECT ledger, seq, lower(hex(leaf_hash)) AS leafHash, toUnixTimestamp64Milli(recorded_at) AS recordedAtMs,
+       toUnixTimestamp64Milli(time) AS timeMs, time_from AS timeFrom, type, source, event_id AS eventId, key_id AS keyId,
+       intake_by AS by, emitter_sig AS emitterSig, record_sig AS recordSig, principal, session, run, reasons, terms,
+       base64Encode(signature) AS signature, base64Encode(entry) AS entry,
+       arrayMap((a, b, c, d, e, f, g, h, i, j, k, l, m, n) -> (a, b, c, d, e, f, g, h, i, j, k, l, m, n),
+         fact_kind, fact_principal, fact_session, fact_run, fact_server, fact_tools, fact_decision, fact_deny_reason,
+         fact_side_effect, fact_lease, fact_policies, fact_decision_id, fact_outcome, fact_drift) AS facts
+     FROM ${database}.entries
+     WHERE ledger = {ledger:String} AND seq >= {from:UInt64} AND seq < {until:UInt64} ORDER BY entries.seq LIMIT 20000`,
+    { ledger, from, until },
+  )
+  return rows.map(rowOfJson)
+}
+
+function rowOfJson(json: JsonRow): Row {
+  return {
+    ...json,
+    seq: Number(json.seq),
+    leafHash: json.leafHash as Row['leafHash'],
+    recordedAtMs: Number(json.recordedAtMs),
+    timeMs: Number(json.timeMs),
+    signature: new Uint8Array(Buffer.from(json.signature, 'base64')),
+    entry: new Uint8Array(Buffer.from(json.entry, 'base64')),
+    facts: json.facts.map(
+      ([kind, principal, session, run, server, tools, decision, denyReason, sideEffect, lease, ...rest]) => {
+        const [policies, decisionId, outcome, drift] = rest
+        return {
+          kind,
+          principal,
+          session,
+          run,
+          server,
+          tools,
+          decision,
+          denyReason,
+          sideEffect,
+          lease,
+          policies,
+          decisionId,
+          outcome,
+          drift,
+        }
+      },
+    ),
+  }
+}
