@@ -12,6 +12,7 @@ before(async () => {
 })
 after(() => world.close())
 beforeEach(() => {
+  world.time.nowMs = clockMs
   world.leases.asked.length = 0
   world.leases.at = 10
   world.leases.items = [1, 2, 3, 4, 5].map(seq => leaseAt(seq, seq === 4 ? 'again' : `lease-${seq}`))
@@ -60,6 +61,7 @@ describe('a list of leases', () => {
       first.json.items.map((item: never) => item['granted_seq']),
       [1, 2],
     )
+    world.time.nowMs += 1000
     const link = /<(.+)>/.exec(String(first.headers['link']))?.[1] ?? ''
     const second = await ask(world.app, { url: link })
     assert.deepEqual(

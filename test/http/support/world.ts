@@ -30,6 +30,8 @@ export interface World {
   readonly leases: LeasesDouble
   readonly search: SearchDouble
   readonly sequencer: Sequencer
+  /** What the service's clock says. */
+  readonly time: { nowMs: number }
   /** Every line the app logged. */
   readonly logged: string[]
   /** Adds a token and gives its text. */
@@ -38,12 +40,13 @@ export interface World {
 }
 
 export const adminToken = 'the-admin-token-of-these-tests'
-const nowMs = Date.parse('2026-03-01T12:00:00Z')
+const startMs = Date.parse('2026-03-01T12:00:00Z')
 
 export async function makeWorld(limits: Partial<Limits> = {}, over: Partial<AppPorts> = {}): Promise<World> {
   const log = memoryLog()
   const logged: string[] = []
-  const clock = () => new Date(nowMs)
+  const time = { nowMs: startMs }
+  const clock = () => new Date(time.nowMs)
   const keys = new Keys()
   const sequencer = new Sequencer({
     log,
@@ -75,7 +78,7 @@ export async function makeWorld(limits: Partial<Limits> = {}, over: Partial<AppP
   }
   const app = await buildApp(ports)
   return {
-    ...{ app, log, leases, search, sequencer, logged },
+    ...{ app, log, leases, search, sequencer, time, logged },
     token: fields => giveToken(app, fields),
     async close() {
       await app.close()
