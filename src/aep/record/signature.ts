@@ -1,7 +1,7 @@
 import type { Suite } from '../../crypto/suite.ts'
-import { isArray, isObject, type JsonLimits, type JsonObject, parseJson } from '../json.ts'
+import { isArray, isObject, type Json, type JsonLimits, type JsonObject, parseJson } from '../json.ts'
 import type { KeyRing, TrustedKey } from '../keyring.ts'
-import { name, newTally, refuse, type Tally } from './classes.ts'
+import { absorb, name, newTally, refuse, type Tally, verdictOf } from './classes.ts'
 import { canonicalBytes, contentOf, without } from './content.ts'
 import { judgeEnvelope } from './envelope.ts'
 import { nameProof, proofOf } from './proof.ts'
@@ -59,44 +59,43 @@ export function judgeSignature(
     const bare = contents.map(content => without(content, 'timestamp_proof'))
     nameProof(proof, predicate?.['timestamp_proof'] !== undefined, bare, checking.suite, tally)
   }
-  if (!isOlder(record)) {
-    if (!blockIsInEnvelope(record) && !blockHolds(record, checking)) refuseInconsistent(record, tally)
-    return keys
-  }
-  if (!blockIsInEnvelope(record)) refuseInconsistent(record, tally)
+  judgeBlockBesideEnvelope(record, checking, tally)
   // Only v0.4 has envelopes: whoever hangs one on an older record cannot spare it the signature of its own.
-  return [...keys, ...judgeBlock(record, checking, tally)]
+  return isOlder(record) ? [...keys, ...judgeBlock(record, checking, tally)] : keys
 }
 
 const isOlder = ({ schema_version: version }: JsonObject) =>
   version === 'aep/v0.1' || version === 'aep/v0.2' || version === 'aep/v0.3'
 
-function refuseInconsistent(record: JsonObject, tally: Tally): void {
-  if (record['signature'] === undefined) {
+/**
+ * The emitter repeats the envelope's signature in the block. A block that is none of the envelope's signatures has to be one
+ * over the record itself, as v0.3 was signed; where it is not, all that is wrong with it is said.
+ */
+function judgeBlockBesideEnvelope(record: JsonObject, checking: Checking, tally: Tally): void {
+  const { signature: block, dsse_envelope: envelope } = record
+  if (block === undefined) {
     refuse(tally, 'signature-missing', '/signature', 'the record has no signature block')
-  } else {
-    refuse(
-      tally,
-      'signature-block-inconsistent',
-      '/signature',
-      'the signature block is none of the envelope signatures',
-    )
+    return
   }
+  const signatures = isObject(envelope) ? envelope['signatures'] : undefined
+  if (isObject(block) && isArray(signatures) && signatures.some(one => isSame(block, one))) {
+    judgeAlg(block, tally)
+    return
+  }
+  const alone = newTally()
+  if (!isOlder(record)) judgeBlock(record, checking, alone)
+  if (!isOlder(record) && alone.reasons.size === 0) return
+  refuse(tally, 'signature-block-inconsistent', '/signature', 'the block is none of the envelope signatures')
+  absorb(tally, { ...verdictOf(alone), findings: [] }, '')
 }
 
-/** The emitter repeats the envelope's signature in the block, with the key's id. */
-function blockIsInEnvelope({ signature: block, dsse_envelope: envelope }: JsonObject): boolean {
-  if (!isObject(block) || !isObject(envelope)) return false
-  const { signatures } = envelope
-  const { sig, key_id: keyId } = block
-  return isArray(signatures) && signatures.some(one => isObject(one) && one['sig'] === sig && one['keyid'] === keyId)
-}
+const isSame = ({ sig, key_id: keyId }: JsonObject, one: Json) =>
+  isObject(one) && one['sig'] === sig && one['keyid'] === keyId
 
-/** Or the block may be a signature over the record itself. */
-function blockHolds(record: JsonObject, checking: Checking): boolean {
-  const tally = newTally()
-  judgeBlock(record, { ...checking, explain: false }, tally)
-  return tally.reasons.size === 0
+function judgeAlg({ alg }: JsonObject, tally: Tally): boolean {
+  if (alg === 'ed25519') return true
+  refuse(tally, 'signature-alg', '/signature/alg', 'only ed25519 is known')
+  return false
 }
 
 /** The signature over the reference form of the record, with its `timestamp_proof` or, as the emitter signs, without. */
@@ -112,9 +111,8 @@ function judgeBlock(record: JsonObject, checking: Checking, tally: Tally): reado
     refuse(tally, 'schema', at, 'the signature is no object')
     return []
   }
-  const { alg, key_id: keyId, sig } = block
-  if (alg !== 'ed25519') refuse(tally, 'signature-alg', `${at}/alg`, 'only ed25519 is known')
-  if (alg !== 'ed25519' || typeof keyId !== 'string' || typeof sig !== 'string') return []
+  const { key_id: keyId, sig } = block
+  if (!judgeAlg(block, tally) || typeof keyId !== 'string' || typeof sig !== 'string') return []
 
   const content = contentOf(record)
   const proof = proofOf(record)

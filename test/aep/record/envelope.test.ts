@@ -83,10 +83,15 @@ describe('an envelope', () => {
 
 describe('a lie about an envelope', () => {
   it('is refused when nobody signed, or nobody known', () => {
-    assert.deepEqual(reasons(withSignatures(spec, [])), ['signature-block-inconsistent', 'dsse-no-signatures'])
+    assert.deepEqual(reasons(withSignatures(spec, [])), [
+      'signature-mismatch',
+      'signature-block-inconsistent',
+      'dsse-no-signatures',
+    ])
     assert.deepEqual(reasons(enveloped(plain, { key: mallory })), ['key-unknown'])
     assert.deepEqual(reasons(withSignatures(spec, [{ keyid: 'alice', sig: 'A' }])), [
       'signature-encoding',
+      'signature-mismatch',
       'signature-block-inconsistent',
     ])
   })
@@ -172,12 +177,18 @@ describe('a body that is not what its envelope says', () => {
 
 describe('the signature block beside an envelope', () => {
   it('has to be one of the envelope’s signatures, or hold on its own', () => {
-    assert.deepEqual(reasons(change(spec, ['signature', 'sig'], `${'A'.repeat(86)}==`)), [
+    const block = (member: string, to: Json, keys = ringOfAlice) =>
+      reasons(change(spec, ['signature', member], to), keys)
+    assert.deepEqual(block('sig', `${'A'.repeat(86)}==`), ['signature-mismatch', 'signature-block-inconsistent'])
+    assert.deepEqual(block('sig', 'A'), ['signature-encoding', 'signature-block-inconsistent'])
+    assert.deepEqual(block('sig', 'UNSIGNED_PLACEHOLDER'), [
+      'unsigned',
+      'signature-encoding',
       'signature-block-inconsistent',
     ])
-    assert.deepEqual(reasons(change(spec, ['signature', 'key_id'], 'bob'), ringOfBoth), [
-      'signature-block-inconsistent',
-    ])
+    assert.deepEqual(block('key_id', 'nobody'), ['signature-block-inconsistent', 'key-unknown'])
+    assert.deepEqual(block('key_id', 'bob', ringOfBoth), ['signature-mismatch', 'signature-block-inconsistent'])
+    assert.deepEqual(block('alg', 'none'), ['schema', 'signature-alg'])
     assert.deepEqual(reasons(change(spec, ['signature'], undefined)), ['signature-missing'])
     assert.deepEqual(reasons({ ...spec, signature: signed(contentOf(spec))['signature'] ?? null }), [])
   })
