@@ -19,20 +19,25 @@ const types = fc.constantFrom(
   'application/x-ndjson',
 )
 
-/** An event that is nearly right: the members are known, what stands in them is anything. */
+/** Mostly as it should be, and now and then anything. */
+const mostly = <T>(right: fc.Arbitrary<T>): fc.Arbitrary<unknown> =>
+  fc.oneof({ weight: 12, arbitrary: right }, { weight: 1, arbitrary: fc.jsonValue() })
+
+/** An event that is nearly right: the members are known, what stands in them is mostly right. */
 const nearlyEvent = fc.record(
   {
-    specversion: fc.oneof(fc.constant('1.0'), fc.jsonValue()),
-    id: fc.oneof(fc.string(), fc.jsonValue()),
-    source: fc.oneof(fc.string(), fc.jsonValue()),
-    type: fc.oneof(fc.constantFrom('aep.decision', 'aep.record', 'aep.lease.granted', 'aep.gap'), fc.jsonValue()),
-    time: fc.oneof(fc.date({ noInvalidDate: true }).map(String), fc.string(), fc.constant('2026-01-01T00:00:00Z')),
-    data: fc.oneof(
-      fc.record({ decision: fc.constantFrom('allow', 'deny', 'maybe'), args: fc.jsonValue() }, { requiredKeys: [] }),
-      fc.record({ record: fc.oneof(fc.json(), fc.string()) }),
-      fc.jsonValue(),
+    specversion: mostly(fc.constant('1.0')),
+    id: mostly(fc.string({ minLength: 1 })),
+    source: mostly(fc.string({ minLength: 1 })),
+    type: mostly(fc.constantFrom('aep.decision', 'aep.record', 'aep.lease.granted')),
+    time: mostly(fc.constant('2026-01-01T00:00:00Z')),
+    data: mostly(
+      fc.oneof(
+        fc.record({ decision: fc.constantFrom('allow', 'deny', 'maybe'), args: fc.jsonValue() }, { requiredKeys: [] }),
+        fc.record({ record: fc.oneof(fc.json(), fc.string()) }),
+      ),
     ),
-    emittersig: fc.string(),
+    emittersig: fc.base64String(),
     emitterkeyid: fc.string(),
   },
   { requiredKeys: ['specversion', 'id', 'source', 'type', 'data'] },
@@ -83,7 +88,7 @@ describe('the ingest route', () => {
       }),
       { numRuns: 400 },
     )
-    assert.ok(taken > 0, 'some are taken')
+    assert.ok(taken >= 5, `some are taken: ${taken}`)
   })
 
   it('keeps any redacted arguments exactly', async () => {
