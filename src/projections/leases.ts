@@ -10,7 +10,7 @@ import type {
 import { append, include, itemsOf, lengthOf, noPages, type Pages, type TextSet } from './pages.ts'
 import type { LeaseViolationCode, ViolationMark } from './violations.ts'
 
-export { type LeaseAt, type LeaseSnapshot, leaseAt, leaseNow } from './lease-at.ts'
+export { type LeaseAt, leaseAt, leaseNow } from './lease-at.ts'
 export { leaseFacts, leaseFactsIn } from './lease-facts.ts'
 
 /** In order of precedence: when several hold, the first is the status. */
