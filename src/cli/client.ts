@@ -73,7 +73,7 @@ export function clientOf(remote: Remote, cancelled: AbortSignal): Client {
     ask,
     json: async (path, shape, asking) => {
       const answer = await ask(path, asking)
-      const read = shape.safeParse(await answer.json())
+      const read = shape.safeParse(jsonOf(await answer.text()))
       if (read.success) return read.data
       const [issue] = read.error.issues
       const where = `${issue?.path.map(String).join('.')}: ${issue?.message}`

@@ -5,7 +5,7 @@ import { Command } from 'commander'
 import manifest from '../../../package.json' with { type: 'json' }
 import { ready } from '../../contract/admin.ts'
 import { openEmbeddedReader } from '../../log/embedded/open.ts'
-import { clientOf } from '../client.ts'
+import { clientOf, ProblemError } from '../client.ts'
 import type { Context } from '../context.ts'
 import { exitCodes } from '../exit.ts'
 import { examples, formOption } from '../options.ts'
@@ -155,7 +155,8 @@ async function serviceChecks(context: Context, options: DoctorOptions): Promise<
     else checks.push(ok('clock', 'agrees with the service’s'))
   } catch (error) {
     if (context.cancelled.aborted) throw error
-    return [note('service', `${(error as Error).message} Start it with aep-ledger serve.`)]
+    if (error instanceof ProblemError) return [bad('service', error.message)]
+    return [note('service', (error as Error).message)]
   }
   try {
     const { parts } = await client.json('/readyz', ready)

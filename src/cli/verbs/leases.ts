@@ -2,6 +2,7 @@ import { Command, Option } from 'commander'
 import { leaseStatuses, leasesPage } from '../../contract/leases.ts'
 import { clientOf, ledgerPath } from '../client.ts'
 import type { Context } from '../context.ts'
+import { usageError } from '../exit.ts'
 import { examples, formOption, whole } from '../options.ts'
 import { sayHowFar } from '../paging.ts'
 import { type RemoteOptions, remoteOf, remoteOptions } from '../settings.ts'
@@ -57,6 +58,9 @@ async function leases(context: Context, lease: string | undefined, options: Leas
     lease === undefined ? '/leases' : `/leases/${encodeURIComponent(lease)}`,
   )
   const { state, principal, server, tool, at, limit } = options
+  if (lease !== undefined && [state, principal, server, tool].some(filter => filter !== undefined)) {
+    throw usageError('--state, --principal, --server and --tool choose among all leases; here one is named.')
+  }
   const form = options.output ?? (context.out.isTty ? 'table' : 'jsonl')
   const items: Lease[] = []
   for (let cursor = options.cursor; ; ) {
