@@ -4,7 +4,16 @@ import type { AepEvent } from '../aep/event/schema.ts'
 import { isArray, isObject, type Json, type JsonObject } from '../aep/json.ts'
 import { momentMs } from '../aep/time.ts'
 import { textOf } from '../base/bytes.ts'
-import { type EntryFrame, emitterSigVerdicts, entryBytesMax, entryVersion, recordSigVerdicts } from './entry.ts'
+import {
+  type EntryFrame,
+  emitterSigVerdicts,
+  entryBytesMax,
+  entryVersion,
+  type Intake,
+  type LeafHash,
+  recordSigVerdicts,
+  type Seq,
+} from './entry.ts'
 
 /** An entry, read. */
 export type Entry = EntryFrame & { readonly v: typeof entryVersion; readonly event: AepEvent }
@@ -55,26 +64,46 @@ export function decodeEntry(bytes: Uint8Array): EntryDecoding {
  * in one way only, so that one pattern tells all of it, and only the event is left to be parsed.
  */
 function soundEntry(text: string): Entry | undefined {
-  const end = text.lastIndexOf(',"intake":{"by":"')
-  tail.lastIndex = end
-  const match = end < 0 || !text.startsWith('{"event":{') ? null : tail.exec(text)
-  if (match?.groups === undefined) return undefined
-  const { by = '', emitter_sig, record_sig, key_id = '', ledger = '', prev, recorded_at = '', seq } = match.groups
+  const end = text.lastIndexOf(frameStart)
+  const frame = end < 0 || !text.startsWith('{"event":{') ? undefined : frameAt(text, end)
+  if (frame === undefined) return undefined
   const eventText = text.slice('{"event":'.length, end)
   const event = jsonOf(eventText)
   if (!isObject(event) || !isCanonical(eventText, event)) return undefined
-  if (!isLedgerName(ledger) || !isRecordedAt(recorded_at) || !isSeq(Number(seq))) return undefined
-  const intake = { by, emitter_sig, record_sig }
-  return { event, intake, key_id, ledger, prev, recorded_at, seq: Number(seq), v: entryVersion } as unknown as Entry
+  const { ledger, recorded_at, seq, ...rest } = frame
+  if (!isLedgerName(ledger) || !isRecordedAt(recorded_at) || !isSeq(seq)) return undefined
+  return { event: event as unknown as AepEvent, ledger, recorded_at, seq, ...rest, v: entryVersion }
 }
 
+/** How the frame begins behind the event. None of its members can hold a quote, so its last place in a text is the one. */
+export const frameStart = ',"intake":{"by":"'
+
 const tail = new RegExp(
-  String.raw`,"intake":\{"by":"(?<by>[a-z0-9_-]{1,32})","emitter_sig":"(?<emitter_sig>${emitterSigVerdicts.join('|')})",` +
-    String.raw`"record_sig":"(?<record_sig>${recordSigVerdicts.join('|')})"\},"key_id":"(?<key_id>[0-9a-f]{32})",` +
-    `"ledger":"(?<ledger>[a-z0-9._/-]{1,128})","prev":"(?<prev>[0-9a-f]{64})",` +
-    String.raw`"recorded_at":"(?<recorded_at>[0-9TZ:.-]{24})","seq":(?<seq>0|[1-9][0-9]{0,15}),"v":"${entryVersion}"\}$`,
+  String.raw`,"intake":\{"by":"([a-z0-9_-]{1,32})","emitter_sig":"(${emitterSigVerdicts.join('|')})",` +
+    String.raw`"record_sig":"(${recordSigVerdicts.join('|')})"\},"key_id":"([0-9a-f]{32})",` +
+    `"ledger":"([a-z0-9._/-]{1,128})","prev":"([0-9a-f]{64})",` +
+    String.raw`"recorded_at":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)","seq":(0|[1-9][0-9]{0,15}),"v":"${entryVersion}"\}$`,
   'y',
 )
+
+/**
+ * The frame that begins at `at` of an entry's text and ends with it, `undefined` where the text there has another form.
+ * Whether its name and its time are sound is not asked.
+ */
+export function frameAt(text: string, at: number): EntryFrame | undefined {
+  tail.lastIndex = at
+  const match = tail.exec(text)
+  if (match === null) return undefined
+  const [, by = '', emitter_sig, record_sig, key_id = '', ledger = '', prev, recorded_at = '', seq] = match
+  return {
+    intake: { by, emitter_sig: emitter_sig as Intake['emitter_sig'], record_sig: record_sig as Intake['record_sig'] },
+    key_id,
+    ledger,
+    prev: prev as LeafHash,
+    recorded_at,
+    seq: Number(seq) as Seq,
+  }
+}
 
 /** Says what is wrong with the form of an entry that is none. */
 function unsoundEntry(text: string): EntryDecoding {

@@ -1,7 +1,6 @@
-import type { LeafHash } from '../ledger/entry.ts'
+import type { EntryFrame, LeafHash } from '../ledger/entry.ts'
 import { zeroHash } from '../ledger/entry.ts'
 import type { Remark } from './findings.ts'
-import type { Frame } from './frame.ts'
 import type { SourceEntry } from './port.ts'
 
 /** Where a walk along a ledger stands: what the next entry has to follow. */
@@ -39,7 +38,7 @@ export function link(
   walk: Walk,
   ledger: string,
   entry: SourceEntry,
-  frame: Frame | undefined,
+  frame: EntryFrame | undefined,
   leafHash: LeafHash,
 ): Link {
   const expected = walk.next
@@ -53,7 +52,7 @@ export function link(
   const remarks = frame === undefined ? nothing : compare(walk, ledger, claimed, frame, skipped)
   walk.next = claimed + 1
   walk.leafHash = leafHash
-  if (frame !== undefined) walk.recordedAt = frame.recordedAt
+  if (frame !== undefined) walk.recordedAt = frame.recorded_at
   if (!skipped) return { seq: claimed, placed: true, remarks }
   const count = claimed - expected
   const cause = count === 1 ? 'One entry is missing.' : `${count} entries are missing.`
@@ -62,15 +61,15 @@ export function link(
 }
 
 /** The place of an entry whose source does not number: its own word, unless it follows the walk and so belongs here. */
-const placeOf = (walk: Walk, frame: Frame | undefined): number =>
+const placeOf = (walk: Walk, frame: EntryFrame | undefined): number =>
   frame === undefined || frame.prev === walk.leafHash ? walk.next : frame.seq
 
-function compare(walk: Walk, ledger: string, seq: number, frame: Frame, skipped: boolean): readonly Remark[] {
+function compare(walk: Walk, ledger: string, seq: number, frame: EntryFrame, skipped: boolean): readonly Remark[] {
   if (
     frame.seq === seq &&
     frame.ledger === ledger &&
     frame.prev === walk.leafHash &&
-    frame.recordedAt >= walk.recordedAt
+    frame.recorded_at >= walk.recordedAt
   ) {
     return nothing
   }
@@ -90,13 +89,13 @@ function compare(walk: Walk, ledger: string, seq: number, frame: Frame, skipped:
         : `Its prev is not the leaf hash of entry ${seq - 1}: this entry or the one before is not what was sealed.`
     remarks.push({ code: 'chain-broken', cause, expected: walk.leafHash, found: frame.prev })
   }
-  if (frame.recordedAt < walk.recordedAt) {
+  if (frame.recorded_at < walk.recordedAt) {
     const cause = 'The entry before was recorded later than this one.'
     remarks.push({
       code: 'recorded-at-backwards',
       cause,
       expected: `${walk.recordedAt} or later`,
-      found: frame.recordedAt,
+      found: frame.recorded_at,
     })
   }
   return remarks

@@ -3,10 +3,10 @@ import { momentMs } from '../aep/time.ts'
 import { fromHex } from '../base/bytes.ts'
 import type { Suite } from '../crypto/suite.ts'
 import type { Entry } from '../ledger/decode.ts'
+import type { EntryFrame } from '../ledger/entry.ts'
 import { keyIdOf } from '../ledger/signature.ts'
 import { evolveKeys, type KeyHistory, keyAt, keyFault, noKeys } from '../projections/keys.ts'
 import type { Remark } from './findings.ts'
-import type { Frame } from './frame.ts'
 
 /** Under which key an entry is to be checked, and what is to be said of that key. */
 export interface KeyChoice {
@@ -21,7 +21,7 @@ export interface KeyChoice {
  */
 export interface LedgerKeys {
   /** The key for the entry that takes place `seq`. Cost: a lookup. */
-  choose(frame: Frame, seq: number): KeyChoice
+  choose(frame: EntryFrame, seq: number): KeyChoice
   /** With nothing pinned: takes the key that the first entry names, to check at least that all is of one piece. */
   takeNamed(entry: Entry): void
   /** Folds an entry that is to be believed, at its place; says what is wrong with it. */
@@ -51,31 +51,31 @@ export function ledgerKeys(suite: Suite, pinned: readonly TrustedKey[], vouchedT
   }
 }
 
-function choose({ pinned, known, history }: State, frame: Frame, seq: number): KeyChoice {
-  const pin = pinned.get(frame.keyId)?.[0]
-  const key = pin?.publicKey ?? known.get(frame.keyId)
+function choose({ pinned, known, history }: State, frame: EntryFrame, seq: number): KeyChoice {
+  const pin = pinned.get(frame.key_id)?.[0]
+  const key = pin?.publicKey ?? known.get(frame.key_id)
   const turn = keyAt(history, seq)
   const begun = history.turns.length > 0
   if (key === undefined) {
     if (!begun && pinned.size === 0) return {}
     const cause = 'The entry names a key that is not pinned and that no trusted entry introduced.'
     const expected = turn?.keyId ?? [...pinned.keys()].slice(0, 3).join(' or ')
-    return { remark: { code: 'key-unknown', cause, expected, found: frame.keyId } }
+    return { remark: { code: 'key-unknown', cause, expected, found: frame.key_id } }
   }
-  if (!begun || turn?.keyId === frame.keyId) return { key, ...outside(pin, frame) }
+  if (!begun || turn?.keyId === frame.key_id) return { key, ...outside(pin, frame) }
   const cause = `The entries before say that another key signs seq ${seq}.`
-  return { key, remark: { code: 'key-not-valid', cause, expected: turn?.keyId ?? 'no key', found: frame.keyId } }
+  return { key, remark: { code: 'key-not-valid', cause, expected: turn?.keyId ?? 'no key', found: frame.key_id } }
 }
 
 /** What a pinned key's window of time says to the moment of recording. */
-function outside(pin: TrustedKey | undefined, frame: Frame): { remark?: Remark } {
+function outside(pin: TrustedKey | undefined, frame: EntryFrame): { remark?: Remark } {
   if (pin?.notBeforeMs === undefined && pin?.notAfterMs === undefined) return {}
   const { notBeforeMs = Number.NEGATIVE_INFINITY, notAfterMs = Number.POSITIVE_INFINITY } = pin
-  const atMs = momentMs(frame.recordedAt) ?? Number.NaN
+  const atMs = momentMs(frame.recorded_at) ?? Number.NaN
   if (atMs >= notBeforeMs && atMs <= notAfterMs) return {}
   const cause = 'The key was pinned for another time.'
   const expected = `recorded from ${iso(notBeforeMs)} to ${iso(notAfterMs)}`
-  return { remark: { code: 'key-not-valid', cause, expected, found: frame.recordedAt } }
+  return { remark: { code: 'key-not-valid', cause, expected, found: frame.recorded_at } }
 }
 
 const iso = (ms: number): string => (Number.isFinite(ms) ? new Date(ms).toISOString() : 'ever')

@@ -2,13 +2,13 @@ import type { TrustedKey } from '../aep/keyring.ts'
 import { fromHex } from '../base/bytes.ts'
 import type { Suite } from '../crypto/suite.ts'
 import type { Entry } from '../ledger/decode.ts'
-import { leafHashOf } from '../ledger/entry.ts'
+import { type EntryFrame, leafHashOf } from '../ledger/entry.ts'
 import { signingInput } from '../ledger/signature.ts'
 import { addTo, type Group, isFull, newGroup, pack } from './batch.ts'
 import { link, newWalk, type Walk } from './chain.ts'
 import { axes, type Finding, finding, type Remark } from './findings.ts'
 import { type FollowUp, followUp } from './follow-up.ts'
-import { type Frame, readFrame } from './frame.ts'
+import { readFrame } from './frame.ts'
 import { ledgerVoice } from './intake.ts'
 import { openEntry } from './judge.ts'
 import { type KeyChoice, type LedgerKeys, ledgerKeys } from './keys.ts'
@@ -115,7 +115,7 @@ function take(run: Run, entry: SourceEntry): void {
   if (gap) say(gap.remark, gap.seq)
   for (const remark of remarks) say(remark)
   if (entry.problem !== undefined) say({ code: 'envelope-malformed', cause: `${entry.problem}.` })
-  const own = placed && frame !== undefined && (frame.by === ledgerVoice || seq === 0)
+  const own = placed && frame !== undefined && (frame.intake.by === ledgerVoice || seq === 0)
   const opened = own ? openEntry(entry.bytes, () => undefined) : undefined
   if (opened && seq === 0) run.keys.takeNamed(opened)
   const { key, remark } = choose(run, entry, frame, seq)
@@ -131,7 +131,7 @@ function take(run: Run, entry: SourceEntry): void {
   addTo(run.group, entry, seq, placed, key)
 }
 
-function choose(run: Run, entry: SourceEntry, frame: Frame | undefined, seq: number): KeyChoice {
+function choose(run: Run, entry: SourceEntry, frame: EntryFrame | undefined, seq: number): KeyChoice {
   if (frame === undefined) return {}
   if (entry.signature.length !== 64) {
     const found = `${entry.signature.length} bytes`

@@ -12,7 +12,7 @@ import { type Handler, json, problem, withStub } from './stub.ts'
 const entries = sealed([created(), ...Array.from({ length: 30 }, (_, n) => decision(n + 1))])
 const head = pinOf(entries.at(-1))
 const keysFile = { keys: [{ key_id: key.keyId, alg: 'ed25519', public_hex: key.publicHex, from_seq: 0 }] }
-const envelope = (entry: SourceEntry) => JSON.stringify(entryEnvelope(entry, readFrame(entry.bytes)?.keyId ?? ''))
+const envelope = (entry: SourceEntry) => JSON.stringify(entryEnvelope(entry, readFrame(entry.bytes)?.key_id ?? ''))
 const entryOf = (entry: SourceEntry) => JSON.parse(new TextDecoder().decode(entry.bytes))
 const path = `/v1/ledgers/${encodeURIComponent(ledgerName)}`
 const state = {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -16,7 +16,7 @@ import { cli, type Ran, stackLine } from './run.ts'
 const entries = sealed([created(), ...Array.from({ length: 20 }, (_, n) => decision(n + 1))])
 const head = pinOf(entries.at(-1))
 const linesOf = (these: readonly SourceEntry[]) =>
-  these.map(entry => `${JSON.stringify(entryEnvelope(entry, readFrame(entry.bytes)?.keyId ?? ''))}\n`).join('')
+  these.map(entry => `${JSON.stringify(entryEnvelope(entry, readFrame(entry.bytes)?.key_id ?? ''))}\n`).join('')
 const withFlip = (n: number) =>
   entries.map((entry, m) => (m === n ? { ...entry, bytes: entry.bytes.with(40, (entry.bytes[40] ?? 0) ^ 1) } : entry))
 
@@ -182,6 +182,20 @@ describe('aep-ledger verify', () => {
       assert.equal(code, 2, args.join(' '))
       assert.doesNotMatch(err, stackLine)
     }
+  })
+
+  it('names the entry whose bytes were changed in the data file itself', async () => {
+    const copy = join(dir, 'copy')
+    cpSync(data, copy, { recursive: true })
+    const path = join(copy, 'log', 'data.mdb')
+    const bytes = readFileSync(path)
+    const at = bytes.indexOf('"id":"event-9"')
+    assert.ok(at > 0)
+    bytes[at + 8] = (bytes[at + 8] ?? 0) ^ 1
+    writeFileSync(path, bytes)
+    const { code, out } = await verify(copy, '--keys', keys, '-o', 'json')
+    assert.equal(code, 10)
+    assert.equal(JSON.parse(out).ledgers[0].first_bad_seq, 9)
   })
 
   it('makes no verdict of a folder that it cannot read', async () => {

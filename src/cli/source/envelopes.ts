@@ -13,7 +13,7 @@ export function entryOfLine({ bytes, number }: Line): SourceEntry {
   if (!parsed.ok) return notOne(bytes, `Line ${number} is not JSON (${parsed.problems[0]?.detail})`)
   const envelope = parseEntryEnvelope(parsed.value)
   if (!envelope.ok) return notOne(bytes, `Line ${number}: ${envelope.detail}`)
-  const named = readFrame(envelope.bytes)?.keyId
+  const named = readFrame(envelope.bytes)?.key_id
   if (named !== undefined && named !== envelope.keyId) {
     return notOne(bytes, `Line ${number} names key ${envelope.keyId}, its entry key ${named}`)
   }

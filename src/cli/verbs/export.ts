@@ -110,7 +110,7 @@ function envelopeOf({ ledger }: OpenSource, entry: SourceEntry, seq: number) {
       'aep-ledger verify tells more.',
     )
   }
-  return entryEnvelope(entry, frame.keyId)
+  return entryEnvelope(entry, frame.key_id)
 }
 
 async function keepRecord(source: OpenSource, { bytes }: SourceEntry, seq: number, dir: string): Promise<void> {

@@ -89,7 +89,7 @@ async function keysIn(context: Context, path: string, options: KeysOptions): Pro
     let history = noKeys
     for await (const batch of source.entries(0)) {
       for (const { bytes } of batch) {
-        if (readFrame(bytes)?.by !== ledgerVoice) continue
+        if (readFrame(bytes)?.intake.by !== ledgerVoice) continue
         const decoding = decodeEntry(bytes)
         if (decoding.ok) history = evolveKeys(history, decoding.entry)
       }
