@@ -116,7 +116,7 @@ class ClickHouseRows implements ClickHouse {
   }
 
   async #insert(ledger: string, entries: readonly StoredEntry[], writing: Writing): Promise<void> {
-    const { position } = await this.#positions.standing(ledger, true)
+    const { position } = await this.#positions.standing(ledger, false)
     const missing = entries.filter(({ seq }) => seq > position)
     const first = missing[0]?.seq
     if (first === undefined) return
@@ -127,35 +127,32 @@ class ClickHouseRows implements ClickHouse {
   }
 
   /**
-   * One insert, and the server's word that it added every row. When it added fewer, it took the block for one it had seen
-   * (right, when an answer was lost; wrong, when rows were lost since): what is really there decides.
+   * One insert, believed when the rows are read back: the server says that it wrote a block, too, which it took for one it
+   * had seen and dropped. That is right when an answer was lost, and wrong when the rows were lost since.
    */
   async #insertBlock(ledger: string, block: readonly StoredEntry[], writing: Writing): Promise<void> {
+    const first = block[0]?.seq ?? 0
     const end = block.at(-1)?.seq ?? -1
     writing.unknownLast = end
     const { last } = await this.#positions.standing(ledger, true)
-    const rows = last < (block[0]?.seq ?? 0) ? block : await this.#absent(ledger, block)
-    // Rows that fill a hole have been in before, perhaps under this very token.
-    const heals = last >= (block[0]?.seq ?? 0)
-    const added = rows.length === 0 ? 0 : await this.#send(ledger, rows, heals)
-    if (added !== rows.length) {
-      this.#positions.forget(ledger)
-      const now = await this.#positions.standing(ledger, true)
-      if (now.position < end) {
-        const lost = await this.#absent(ledger, block)
-        if ((await this.#send(ledger, lost, true)) !== lost.length) {
-          throw new Fault('query-unavailable', `ClickHouse does not take the rows of ${ledger} from ${lost[0]?.seq} on`)
-        }
+    // Beyond a hole some are in already.
+    await this.#send(ledger, last < first ? block : await this.#absent(ledger, block))
+    if ((await this.#positions.standing(ledger, false)).position < end) {
+      await this.#send(ledger, await this.#absent(ledger, block), crypto.randomUUID())
+      const { position } = await this.#positions.standing(ledger, false)
+      if (position < end) {
+        throw new Fault('query-unavailable', `ClickHouse took rows of ${ledger}, but has none after ${position}`)
       }
     }
-    this.#positions.advance(ledger, end)
     writing.unknownLast = -1
   }
 
-  async #send(ledger: string, rows: readonly StoredEntry[], once: boolean): Promise<number> {
-    const token = `${ledger}:${rows[0]?.seq}-${rows.at(-1)?.seq}${once ? `:${crypto.randomUUID()}` : ''}`
+  /** A block that was sent before is known to the server by its token, unless `more` makes it another. */
+  async #send(ledger: string, rows: readonly StoredEntry[], more = ''): Promise<void> {
+    if (rows.length === 0) return
+    const token = `${ledger}:${rows[0]?.seq}-${rows.at(-1)?.seq}${more}`
     const body = await encodeRows(this.#hashLeaf, rows)
-    return this.#connection.insert(`${database}.entries (${columns.join(', ')})`, body, 'RowBinary', token)
+    await this.#connection.insert(`${database}.entries (${columns.join(', ')})`, body, 'RowBinary', token)
   }
 
   /** Those of a block that are not in: it may have got in by halves, one month and not the other. */

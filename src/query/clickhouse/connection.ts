@@ -41,7 +41,7 @@ interface Clients {
  * ClickHouse over its HTTP, through the plain client: the same for the service's own engine and for a production server.
  *
  * Connects, and brings the tables up to date, when first asked; again when the server's address or logins are others than
- * before (an engine that was started again); and again after a failure to. Every failure is a `Fault('query-unavailable')`.
+ * before (an engine that was started again); and again when that failed. Every failure is a `Fault('query-unavailable')`.
  */
 export class Connection {
   readonly #server: ClickHouseServer
@@ -65,7 +65,7 @@ export class Connection {
         ...(signal === undefined ? {} : { abort_signal: signal }),
       })
       return answer.json<T>()
-    })
+    }, signal)
   }
 
   /** A statement by the writer. */
@@ -73,16 +73,15 @@ export class Connection {
     await this.#use(({ writer }) => writer.command({ query: sql }))
   }
 
-  /** Inserts a body in `format`; resolves with how many rows it added, once they are in. */
-  async insert(into: string, body: readonly Uint8Array[], format: string, token: string): Promise<number> {
-    return this.#use(async ({ writer }) => {
-      const { stream, summary } = await writer.exec({
+  /** Inserts a body in `format`; resolves when the server has it, or has had one with this token. */
+  async insert(into: string, body: readonly Uint8Array[], format: string, token: string): Promise<void> {
+    await this.#use(async ({ writer }) => {
+      const { stream } = await writer.exec({
         query: `INSERT INTO ${into} FORMAT ${format}`,
         values: Readable.from(body, { objectMode: false }),
         clickhouse_settings: { insert_deduplication_token: token },
       })
       for await (const _ of stream);
-      return Number(summary?.written_rows ?? 0)
     })
   }
 
@@ -91,17 +90,26 @@ export class Connection {
     await this.#drop()
   }
 
-  async #use<T>(work: (clients: Clients) => Promise<T>): Promise<T> {
+  async #use<T>(work: (clients: Clients) => Promise<T>, signal?: AbortSignal): Promise<T> {
     if (this.#closed) throw new Fault('query-unavailable', 'the connection to ClickHouse is closed')
+    const clients = this.#connected()
     try {
-      const clients = this.#connected()
       await clients.migrated
-      return await work(clients)
     } catch (error) {
-      if (!(error instanceof ClickHouseError)) await this.#drop()
-      this.#onLost()
+      // The tables are looked at again when next somebody asks.
+      if (this.#clients === clients) await this.#drop()
       throw unavailable(error)
     }
+    try {
+      // The client listens for an abort to come, and would miss one that has.
+      if (signal?.aborted !== true) return await work(clients)
+    } catch (error) {
+      if (signal?.aborted !== true) {
+        this.#onLost()
+        throw unavailable(error)
+      }
+    }
+    throw new Fault('query-unavailable', 'the search was given up')
   }
 
   #connected(): Clients {

@@ -19,6 +19,7 @@ const freshMs = 5_000
 export class Positions {
   readonly #connection: Connection
   readonly #known = new Map<string, Known>()
+  #forgotten = 0
 
   constructor(connection: Connection) {
     this.#connection = connection
@@ -26,27 +27,22 @@ export class Positions {
 
   /** Forgets what is known, of one ledger or of all. */
   forget(ledger?: string): void {
+    this.#forgotten++
     if (ledger === undefined) this.#known.clear()
     else this.#known.delete(ledger)
   }
 
-  /** What the one writer of a ledger has just made true. */
-  advance(ledger: string, position: number): void {
-    const last = Math.max(position, this.#known.get(ledger)?.last ?? -1)
-    this.#known.set(ledger, { position, last, checkedMs: performance.now() })
-  }
-
-  /** `writing`: the caller is the one writer, and knows what it wrote. */
+  /** `writing`: the caller is the one writer, and knows what it wrote a moment ago. */
   async standing(ledger: string, writing: boolean): Promise<Standing> {
     const known = this.#known.get(ledger)
-    if (known === undefined) return this.#keep(ledger, await this.#derive(ledger))
-    if (writing && performance.now() - known.checkedMs < freshMs) return known
-    return this.#keep(ledger, (await this.#extend(ledger, known)) ?? (await this.#derive(ledger)))
-  }
-
-  #keep(ledger: string, standing: Standing): Standing {
-    this.#known.set(ledger, { ...standing, checkedMs: performance.now() })
-    return standing
+    if (known !== undefined && writing && performance.now() - known.checkedMs < freshMs) return known
+    const forgotten = this.#forgotten
+    const extended = known && (await this.#extend(ledger, known))
+    const found = extended ?? (await this.#derive(ledger))
+    // Rows may have come or gone while it looked, and somebody else have seen it: then this is not to be remembered.
+    if (forgotten === this.#forgotten && this.#known.get(ledger) === known)
+      this.#known.set(ledger, { ...found, checkedMs: performance.now() })
+    return found
   }
 
   /** From what is known to what is there now; `undefined` when it is not as simple as rows added at the end. */
