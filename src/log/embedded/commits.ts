@@ -47,6 +47,8 @@ export class Commits<E extends { readonly root: Root }> {
   /** Set while what the environment shows may not be what is on disk. */
   #suspect = false
   #reopening: Promise<void> | undefined
+  /** What was taken on the disk and is still there if every commit since has grown the file as much as it may. */
+  #roomBytes = 0
   #queue: Waiting<E>[] = []
   #running: Promise<void> | undefined
   #closing: Promise<void> | undefined
@@ -98,9 +100,7 @@ export class Commits<E extends { readonly root: Root }> {
       const group = this.#queue.splice(0)
       try {
         await this.#makeCertain()
-        const { lastPageNumber, pageSize } = this.#environment.root.getStats()
-        const bytes = group.reduce((sum, { job }) => sum + job.bytes, 0)
-        await this.#options.room.take((lastPageNumber + 1) * pageSize, bytes)
+        await this.#takeRoom(group.reduce((sum, { job }) => sum + job.bytes, 0))
       } catch (error) {
         for (const { reject } of group) reject(this.#options.room.refused(error))
         continue
@@ -109,6 +109,14 @@ export class Commits<E extends { readonly root: Root }> {
     }
     // In the same breath as the last look at the queue: a job that comes in later starts the next run.
     this.#running = undefined
+  }
+
+  async #takeRoom(bytes: number): Promise<void> {
+    if (this.#roomBytes < bytes) {
+      const { lastPageNumber, pageSize } = this.#environment.root.getStats()
+      this.#roomBytes = await this.#options.room.take((lastPageNumber + 1) * pageSize, bytes)
+    }
+    this.#roomBytes -= bytes
   }
 
   async #commit(group: readonly Waiting<E>[]): Promise<void> {
@@ -120,6 +128,7 @@ export class Commits<E extends { readonly root: Root }> {
       else if (outcome?.reason instanceof NotWritten) waiting.reject(outcome.reason)
       else failed.push({ waiting, cause: await causeOf(outcome?.reason) })
     }
+    if (failed.length > 0) this.#roomBytes = 0
     for (const { waiting, cause } of failed) await this.#answerFailed(waiting, cause)
   }
 

@@ -59,8 +59,11 @@ export class Room {
     }
   }
 
-  /** Makes sure of `bytes` beyond `end`, LMDB's last page. Throws `NotWritten`. Cost: two stats, and 1 MiB now and then. */
-  async take(end: number, bytes: number): Promise<void> {
+  /**
+   * Makes sure of `bytes` beyond `end`, LMDB's last page, and gives how many there are. Throws `NotWritten`. Cost: two stats,
+   * and 1 MiB now and then.
+   */
+  async take(end: number, bytes: number): Promise<number> {
     const { bytesMax, spareBytes } = this.#limits
     if (end + bytes > bytesMax) {
       throw new NotWritten('full', `${this.#what} may grow to ${bytesMax} bytes and is at ${end}. Raise its limit.`)
@@ -69,7 +72,8 @@ export class Room {
       const length = statSync(this.#file).size
       const needed = Math.max(0, end + bytes - length)
       if (this.#free() < spareBytes + needed) throw this.#full()
-      if (needed > 0) await this.#lengthen(length, end + bytes)
+      const lengthened = needed > 0 ? await this.#lengthen(length, end + bytes) : length
+      return Math.min(lengthened, bytesMax) - end
     } catch (error) {
       throw this.refused(error)
     }
@@ -90,10 +94,12 @@ export class Room {
   }
 
   /** Appends, and never writes at a place: what another process may have put there meanwhile stays as it is. */
-  async #lengthen(from: number, to: number): Promise<void> {
+  async #lengthen(from: number, to: number): Promise<number> {
     const file = await open(this.#file, 'a')
     try {
-      for (let at = from; at < to; ) at += (await file.write(zeros)).bytesWritten
+      let at = from
+      while (at < to) at += (await file.write(zeros)).bytesWritten
+      return at
     } finally {
       await file.close()
     }
