@@ -69,7 +69,8 @@ export function judgeOnAllCores(threads = availableParallelism()): JudgePool {
         const id = ++last
         waiting.set(id, { thread, resolve, reject })
         thread.queued++
-        const moved = [batch.bytes.buffer, batch.ends.buffer, batch.signatures.buffer, batch.keyOf.buffer]
+        const { inputs, starts, ends, signatures, keyOf } = batch
+        const moved = [inputs, starts, ends, signatures, keyOf].map(({ buffer }) => buffer)
         thread.worker.postMessage({ id, batch } satisfies Question, moved as ArrayBuffer[])
       })
     },

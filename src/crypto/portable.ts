@@ -1,5 +1,6 @@
 import { getPublicKey, hashes, Point, sign } from '@noble/ed25519'
 import { sha256, sha512 } from '@noble/hashes/sha2.js'
+import { hex } from '../base/bytes.ts'
 import { isAcceptable } from './point.ts'
 import type { Suite } from './suite.ts'
 
@@ -7,11 +8,8 @@ import type { Suite } from './suite.ts'
  * `Suite` in JavaScript alone, for browsers and for checking `node.ts`. About 20 times slower than OpenSSL.
  */
 export const portableSuite: Suite = {
-  sha256(...parts) {
-    const digest = sha256.create()
-    for (const part of parts) digest.update(part)
-    return digest.digest()
-  },
+  sha256: digestOf,
+  sha256Hex: (...parts) => hex(digestOf(...parts)),
   verify: (publicKey, message, signature) =>
     isAcceptable(publicKey, signature) && equationHolds(publicKey, message, signature),
   publicKey: seed => getPublicKey(seed),
@@ -19,6 +17,12 @@ export const portableSuite: Suite = {
 }
 
 hashes.sha512 = sha512
+
+function digestOf(...parts: readonly Uint8Array[]): Uint8Array {
+  const digest = sha256.create()
+  for (const part of parts) digest.update(part)
+  return digest.digest()
+}
 
 /**
  * RFC 8032 section 5.1.7 without the cofactor: whether the bytes of [S]B - [k]A are those of R. The library's own

@@ -9,6 +9,8 @@
 export interface Suite {
   /** SHA-256 (FIPS 180-4) of the parts as if concatenated: 32 bytes. */
   sha256(...parts: readonly Uint8Array[]): Uint8Array
+  /** The same as 64 lower-case hex digits, which native code writes sooner than it makes a byte array. */
+  sha256Hex(...parts: readonly Uint8Array[]): string
   /** Whether `signature` (64 bytes) is one of `message` under `publicKey` (32 bytes). */
   verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean
   /** RFC 8032 public key (32 bytes) of a 32-byte seed; throws on another length. */

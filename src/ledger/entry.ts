@@ -1,5 +1,5 @@
 import type { Brand } from '../base/brand.ts'
-import { hex, utf8 } from '../base/bytes.ts'
+import { utf8 } from '../base/bytes.ts'
 import type { Suite } from '../crypto/suite.ts'
 
 /** Place of an entry in its ledger: 0, 1, 2 … without a gap. */
@@ -70,5 +70,4 @@ export function encodeEntry(frame: EntryFrame, eventCanonical: string): Uint8Arr
 const leafPrefix = Uint8Array.of(0x00)
 
 /** The leaf hash of an entry's bytes. Cost: one SHA-256. */
-export const leafHashOf = (suite: Suite, bytes: Uint8Array): LeafHash =>
-  hex(suite.sha256(leafPrefix, bytes)) as LeafHash
+export const leafHashOf = (suite: Suite, bytes: Uint8Array): LeafHash => suite.sha256Hex(leafPrefix, bytes) as LeafHash

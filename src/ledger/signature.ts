@@ -7,17 +7,27 @@ import type { StoredEntry } from './entry.ts'
 /** Media type of an entry's bytes: the DSSE payload type that entries are signed and exported under. */
 export const entryPayloadType = 'application/vnd.aep-ledger.entry+json'
 
-/**
- * The bytes that an entry's Ed25519 signature covers: `PAE(entryPayloadType, bytes)` of DSSE v1. It is asked for every
- * signature made and checked, so all of it but the length stands ready.
- */
+/** The bytes that an entry's Ed25519 signature covers: `PAE(entryPayloadType, bytes)` of DSSE v1. */
 export function signingInput(bytes: Uint8Array): Uint8Array {
-  const length = `${bytes.length} `
-  const input = new Uint8Array(paeHead.length + length.length + bytes.length)
-  input.set(paeHead)
-  for (let i = 0; i < length.length; i++) input[paeHead.length + i] = length.charCodeAt(i)
-  input.set(bytes, paeHead.length + length.length)
+  const input = new Uint8Array(signingInputLength(bytes.length))
+  writeSigningInput(input, 0, bytes)
   return input
+}
+
+/** How long the signing input of `length` bytes is. */
+export const signingInputLength = (length: number): number => paeHead.length + `${length} `.length + length
+
+/**
+ * Writes the signing input of `bytes` into `into` from `at` on, and answers where it ends; its last part are the bytes
+ * themselves. It is asked for every signature made and checked, so all of its head but the length stands ready.
+ */
+export function writeSigningInput(into: Uint8Array, at: number, bytes: Uint8Array): number {
+  const length = `${bytes.length} `
+  into.set(paeHead, at)
+  let next = at + paeHead.length
+  for (let i = 0; i < length.length; i++) into[next++] = length.charCodeAt(i)
+  into.set(bytes, next)
+  return next + bytes.length
 }
 
 /** The encoding of an empty body, less its length and a space. */

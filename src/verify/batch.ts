@@ -1,4 +1,5 @@
 import type { TrustedKey } from '../aep/keyring.ts'
+import { signingInputLength, writeSigningInput } from '../ledger/signature.ts'
 import type { Remark } from './findings.ts'
 import type { EntryBatch, SourceEntry } from './port.ts'
 
@@ -57,15 +58,16 @@ function keyNumber(group: Group, key: Uint8Array): number {
 /** The group as a judge takes it. Copies the bytes once: a batch may travel to another thread. */
 export function pack(group: Group, emitters: readonly TrustedKey[]): EntryBatch {
   const count = group.entries.length
-  const bytes = new Uint8Array(group.byteCount)
+  const inputs = new Uint8Array(group.entries.reduce((sum, { bytes }) => sum + signingInputLength(bytes.length), 0))
+  const starts = new Uint32Array(count)
   const ends = new Uint32Array(count)
   const signatures = new Uint8Array(64 * count)
   let at = 0
-  for (const [index, entry] of group.entries.entries()) {
-    bytes.set(entry.bytes, at)
-    at += entry.bytes.length
+  for (const [index, { bytes, signature }] of group.entries.entries()) {
+    at = writeSigningInput(inputs, at, bytes)
+    starts[index] = at - bytes.length
     ends[index] = at
-    if (entry.signature.length === 64) signatures.set(entry.signature, 64 * index)
+    if (signature.length === 64) signatures.set(signature, 64 * index)
   }
-  return { bytes, ends, signatures, keys: group.keys, keyOf: Uint8Array.from(group.keyOf), emitters }
+  return { inputs, starts, ends, signatures, keys: group.keys, keyOf: Uint8Array.from(group.keyOf), emitters }
 }

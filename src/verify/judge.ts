@@ -4,7 +4,6 @@ import { momentMs } from '../aep/time.ts'
 import { utf8 } from '../base/bytes.ts'
 import type { Suite } from '../crypto/suite.ts'
 import { decodeEntry, type Entry, type EntryFaultCode } from '../ledger/decode.ts'
-import { signingInput } from '../ledger/signature.ts'
 import type { FindingCode, Remark, Say } from './findings.ts'
 import { checkIntake } from './intake.ts'
 import type { BatchJudgement, EntryBatch, Judge, Mention } from './port.ts'
@@ -25,12 +24,13 @@ export function judgeBatch(suite: Suite, batch: EntryBatch): BatchJudgement {
   const sources = new Map<string, number>()
   let from = 0
   for (const [index, end] of batch.ends.entries()) {
-    const bytes = batch.bytes.subarray(from, end)
+    const input = batch.inputs.subarray(from, end)
+    const bytes = batch.inputs.subarray(batch.starts[index], end)
     from = end
     const say = (remark: Remark) => out.remarks.push({ ...remark, index })
     const entry = openEntry(bytes, say)
     // What the ledger did not sign is not what it said, so that nothing more is asked of it.
-    if (!checkSignature(suite, batch, index, bytes, out.checked, say) || entry === undefined) continue
+    if (!checkSignature(suite, batch, index, input, out.checked, say) || entry === undefined) continue
     checkIntake(suite, entry, emitters, say)
     noteReadings(suite, entry.event, index, out, sources)
     checkTime(entry, out.timesMs[index] ?? Number.NaN, say)
@@ -72,7 +72,7 @@ function checkSignature(
   suite: Suite,
   batch: EntryBatch,
   index: number,
-  bytes: Uint8Array,
+  input: Uint8Array,
   checked: Uint8Array,
   say: Say,
 ): boolean {
@@ -80,7 +80,7 @@ function checkSignature(
   if (key === undefined) return true
   checked[index] = 1
   const signature = batch.signatures.subarray(64 * index, 64 * index + 64)
-  if (suite.verify(key, signingInput(bytes), signature)) return true
+  if (suite.verify(key, input, signature)) return true
   const cause = 'The signature is not one of these bytes under the key that the entry names.'
   say({ code: 'signature-invalid', cause })
   return false
@@ -140,10 +140,10 @@ function digest48(suite: Suite, text: string): number {
   return (high & 0xffff) * 0x1_0000_0000 + low
 }
 
+/** The first eight bytes of the text's SHA-256, as two words. */
 function words(suite: Suite, text: string): [number, number] {
-  const digest = suite.sha256(utf8(text))
-  const view = new DataView(digest.buffer, digest.byteOffset, 8)
-  return [view.getUint32(0), view.getUint32(4)]
+  const digest = suite.sha256Hex(utf8(text))
+  return [Number.parseInt(digest.slice(0, 8), 16), Number.parseInt(digest.slice(8, 16), 16)]
 }
 
 function mentionOf(event: AepEvent, index: number): Mention | undefined {

@@ -53,8 +53,12 @@ export interface HeldReceipt {
  * arrays, so that a batch travels to another thread as it is.
  */
 export interface EntryBatch {
-  /** All entries, one behind the other; entry `i` ends before `ends[i]`. */
-  readonly bytes: Uint8Array
+  /**
+   * The signing inputs of all entries, one behind the other, so that none is made again: that of entry `i` ends before
+   * `ends[i]`, and its last part, from `starts[i]` on, are the entry's bytes.
+   */
+  readonly inputs: Uint8Array
+  readonly starts: Uint32Array
   readonly ends: Uint32Array
   /** 64 bytes an entry. */
   readonly signatures: Uint8Array

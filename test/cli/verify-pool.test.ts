@@ -24,7 +24,8 @@ describe('the judge on all cores', () => {
   it('makes no verdict of what a thread could not judge', async () => {
     const broken = judgeOnAllCores(1)
     const batch = () => ({
-      bytes: new Uint8Array(0),
+      inputs: new Uint8Array(0),
+      starts: new Uint32Array(600),
       ends: new Uint32Array(600),
       signatures: new Uint8Array(0),
       keys: [],

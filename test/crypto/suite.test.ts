@@ -39,6 +39,12 @@ for (const [name, suite] of suites) {
       assert.equal(hex(suite.sha256(utf8('abc'))), abc)
       assert.equal(hex(suite.sha256(utf8('a'), new Uint8Array(), utf8('bc'))), abc)
       assert.equal(hex(suite.sha256()), 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855')
+      for (const length of [0, 1, 131_071, 131_072, 200_000]) {
+        const parts = [Uint8Array.of(7), new Uint8Array(length).fill(3)]
+        assert.equal(suite.sha256Hex(...parts), hex(suite.sha256(...parts)))
+        assert.equal(suite.sha256Hex(...parts.slice(1)), hex(suite.sha256(...parts.slice(1))))
+      }
+      assert.equal(suite.sha256Hex(), hex(suite.sha256()))
     })
 
     it('says false to anything of another length, and never throws', () => {
