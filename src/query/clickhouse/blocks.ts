@@ -29,12 +29,12 @@ export function* blocksOf(entries: readonly StoredEntry[], atLast = -1): Generat
 }
 
 /** The loop is given up after so long: whoever waits for it is the gateway that sends events. */
-const sliceMsMax = 4
+const sliceMsMax = 2
 
 /** The leaf hash of an entry's bytes: `leafHashOf` under the suite at hand. */
 export type HashLeaf = (entryBytes: Uint8Array) => LeafHash
 
-/** Rows of entries in RowBinary. Cost: some 10 µs a row of 1 KB, in slices that hold the event loop for about 5 ms. */
+/** Rows of entries in RowBinary. Cost: some 10 µs a row of 1 KB, in slices that hold the event loop for some 2 ms. */
 export async function encodeRows(hashLeaf: HashLeaf, entries: readonly StoredEntry[]): Promise<readonly Uint8Array[]> {
   const writer = new RowBinaryWriter()
   const parts: Uint8Array[] = []

@@ -1,3 +1,4 @@
+import { constants, setPriority } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { siblingUrl } from './sibling.ts'
 import type { EngineRun } from './worker.ts'
@@ -14,6 +15,8 @@ process.stdin.on('end', end).on('error', end).resume()
 // Should anyone else have inherited that end, the orphan still has another parent now.
 setInterval(() => process.ppid !== Number(parentPid) && end(), 1_000)
 
+// Ingest comes first: the engine gets what the machine has left. Before the threads, which inherit it.
+setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
 const worker = new Worker(siblingUrl('worker', import.meta.url), { workerData: JSON.parse(run ?? '') as EngineRun })
 worker.on('error', error => {
   process.stderr.write(`${error.message}\n`, end)
