@@ -17,12 +17,17 @@ export interface FollowerOptions {
   /** Rest after a step, ms: fewer, larger steps, and the machine left to ingest. A waiting reader cuts it short. */
   readonly restMs: number
   readonly onError: (error: unknown, retryInMs: number) => void
+  /** Whether the machine is wanted for something that comes first: a step then waits, up to `deferMsMax`. */
+  readonly isBusy?: () => boolean
   /** After each step that went well. */
   readonly onStep?: () => void
 }
 
 const retryMsMin = 100
 const retryMsMax = 10_000
+/** How long a step waits at most for what comes first, so that a view lags under load and never stands still. */
+const deferMsMax = 5_000
+const deferStepMs = 50
 /** How long it sleeps when nobody wakes it: another process may have written. */
 const idleMs = 1_000
 
@@ -95,6 +100,7 @@ export class Follower {
     let retryMs = retryMsMin
     while (!this.#stopping) {
       this.#woken = false
+      await this.#defer()
       try {
         const took = await this.#step()
         retryMs = retryMsMin
@@ -106,6 +112,15 @@ export class Follower {
         await this.#sleep(retryMs, 'stopped')
         retryMs = Math.min(2 * retryMs, retryMsMax)
       }
+    }
+  }
+
+  /** Lets what comes first go first, unless a reader waits for this view. */
+  async #defer(): Promise<void> {
+    const { isBusy } = this.#options
+    const until = performance.now() + deferMsMax
+    while (!this.#stopping && this.#waiting.length === 0 && isBusy?.() && performance.now() < until) {
+      await this.#sleep(deferStepMs, 'hurried')
     }
   }
 

@@ -14,12 +14,13 @@ import { Follower, type FollowerOptions, type View } from './follower.ts'
 /** Search as the service runs it: its own engine or a server, and the follower that fills it. */
 export interface SearchPart {
   readonly search: EventSearch
+  /** Fills the rows once it is started. */
   readonly follower: Follower | undefined
   health(): { readonly ready: boolean; readonly detail: string }
   close(): Promise<void>
 }
 
-export interface SearchOptions extends Pick<FollowerOptions, 'restMs' | 'onError'> {
+export interface SearchOptions extends Pick<FollowerOptions, 'restMs' | 'isBusy' | 'onError'> {
   readonly config: Config
   readonly log: LogReader
   readonly logger: Logger
@@ -30,7 +31,7 @@ const insertEntriesMax = 10_000
 
 /** Starts search in the background: nothing waits for ClickHouse, and its absence is one part's health. */
 export async function openSearch(options: SearchOptions): Promise<SearchPart> {
-  const { config, log, logger, restMs, onError } = options
+  const { config, log, logger, restMs, isBusy, onError } = options
   if (config.SEARCH === 'off') return searchOff
   const engine =
     config.CLICKHOUSE_URL === undefined
@@ -45,6 +46,7 @@ export async function openSearch(options: SearchOptions): Promise<SearchPart> {
     view: rowsView(clickhouse),
     batch: insertEntriesMax,
     restMs,
+    ...(isBusy && { isBusy }),
     onError: (error, retryInMs) => {
       failing = error instanceof Error ? error.message : String(error)
       // An engine that is still starting is no failure.
@@ -57,7 +59,6 @@ export async function openSearch(options: SearchOptions): Promise<SearchPart> {
   engine?.onChange(status => {
     if (status === 'up') follower.retryNow()
   })
-  follower.start()
   return {
     search: {
       search: (...query) => clickhouse.search(...query),

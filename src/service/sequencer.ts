@@ -66,6 +66,11 @@ export class Sequencer implements EventIntake {
     return this.#queued
   }
 
+  /** Whether events are being placed. */
+  get busy(): boolean {
+    return this.#running !== undefined
+  }
+
   /**
    * Why events can't be placed now, if so: for good where it stopped; else until a write succeeds, or until it is time to
    * let senders try again, for nothing else would show that there is room on the disk.

@@ -36,7 +36,7 @@ export interface Service {
 /** The ledger that every installation has. */
 const defaultLedger = 'default'
 /** Entries that one append takes at most, unless one request brings more: bounds how long a reply waits for others. */
-const appendEntriesMax = 2_000
+const appendEntriesMax = 1_000
 const stateBatch = 5_000
 const searchRestMs = 300
 /** An admin token of fewer characters is taken, and warned of. */
@@ -92,6 +92,7 @@ async function start(
     log,
     logger,
     restMs: searchRestMs,
+    isBusy: () => sequencer.busy,
     onError: onBehind('search'),
   })
   closers.push(() => search.close())
@@ -122,6 +123,7 @@ async function start(
   const adminToken = await ensureAdminToken(dataDir, log, config.ADMIN_TOKEN, clock())
 
   state.follower.start()
+  search.follower?.start()
   closers.push(() => state.follower.stop())
   const app = await buildApp({
     intake: guarded(sequencer, origin),

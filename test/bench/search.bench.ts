@@ -15,7 +15,7 @@ import { ms, type Print, percentile, perSecond, type Row, rate, type Scale, type
  */
 export async function benchSearch(print: Print, scale: Scale): Promise<Section> {
   const count = scale === 'full' ? 1_000_000 : 20_000
-  const runs = scale === 'full' ? 100 : 5
+  const runs = scale === 'full' ? 60 : 5
   const dir = mkdtempSync(join(tmpdir(), 'aep-bench-search-'))
   const engine = await startEngine({ dir })
   try {
@@ -26,8 +26,11 @@ export async function benchSearch(print: Print, scale: Scale): Promise<Section> 
       what: 'disk a row, indexes included',
       figure: `${Math.round((await diskBytes(engine)) / count)} bytes`,
     })
-    for (const [what, filterOf] of Object.entries(searches))
-      rows.push(await time(clickHouse, what, filterOf, count, runs))
+    for (const [what, filterOf] of Object.entries(searches)) {
+      const row = await time(clickHouse, what, filterOf, count, runs)
+      print(`${row.what}: ${row.figure}`)
+      rows.push(row)
+    }
     rows.push({ what: 'memory of the engine after all that', figure: `${rssMib(engine)} MiB` })
     await clickHouse.close()
     return {

@@ -105,6 +105,17 @@ describe('a follower', () => {
     await follower.stop()
   })
 
+  it('gives way while something else comes first, but not to the end of time, nor when a reader waits', async () => {
+    const { log, view, taken, grow } = rig()
+    const follower = new Follower({ log, view, batch: 10, restMs: 0, isBusy: () => true, onError: assert.fail })
+    grow(5)
+    follower.start()
+    await new Promise(resolve => setTimeout(resolve, 200))
+    assert.deepEqual(taken, [])
+    assert.ok(await follower.reached('a', 4, 1_000))
+    await follower.stop()
+  })
+
   it('answers those who wait when it is stopped', async () => {
     const { follower } = rig()
     follower.start()
