@@ -7,7 +7,7 @@ import type { Row, Scale, Section } from './section.ts'
 
 /**
  * `npm run bench`: every benchmark in one run, and the page that says so (`docs/performance.md`). With names, only those,
- * and no page; with `--short`, small ones.
+ * and a page of them only with `--page`; with `--short`, small ones.
  */
 
 type Bench = (print: (line: string) => void, scale: Scale) => Promise<Section>

@@ -42,6 +42,7 @@ async function serve(context: Context, options: ServeOptions): Promise<void> {
   }
   const loaded = loadConfig(env)
   if (!loaded.ok) throw usageError(`The configuration does not fit:\n  ${loaded.errors.join('\n  ')}`)
+  for (const warning of loaded.warnings) await context.err.line(`aep-ledger: ${warning}`)
   if (options.check === true) return context.out.line(describeConfig(loaded.config).join('\n'))
   const { startService } = await import('../../service/start.ts')
   const service = await startService(loaded.config).catch(error => {
