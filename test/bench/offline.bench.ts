@@ -16,7 +16,7 @@ import { type Print, percent, percentile, perSecond, type Row, rate, type Scale,
 
 interface VerifyRun {
   readonly elapsedMs: number
-  /** Peak resident memory of the process, MiB. */
+  /** Peak memory of the process, MiB, less the files that it maps: pages of the log, which are the disk cache's. */
   readonly peakMib: number
 }
 
@@ -42,7 +42,7 @@ async function verifyOnce(dir: string, ledger: BuiltLedger): Promise<VerifyRun> 
 
 function peakOf(pid: number | undefined): number {
   try {
-    return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024
+    return Number(/RssAnon:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024
   } catch {
     return 0
   }
