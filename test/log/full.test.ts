@@ -35,17 +35,21 @@ const notWritten = (reason: NotWritten['reason'], message: RegExp) => (error: un
   return true
 }
 
-/** Every head that was said is in the log, and nothing else is. */
+/** Every head that was said is in the log; the one after it may be, for the process was killed between the two. */
 async function checkAgainst(dir: string, said: readonly Said[]): Promise<void> {
   const heads = said.flatMap(one => ('head' in one ? [one.head] : []))
   const log = await openEmbedded(dir, { spareBytes: 0 })
-  assert.deepEqual(await log.head('default'), heads.at(-1))
+  const head = await log.head('default')
+  const last = heads.at(-1)
+  assert.ok(head !== undefined && last !== undefined && head.seq >= last.seq)
+  if (head.seq === last.seq) assert.deepEqual(head, last)
+  else assert.ok(head.seq - last.seq <= filling.countMax, 'no more than the batch that was under way')
   const entries = await log.read('default', 0, 1_000_000, Number.POSITIVE_INFINITY)
   assert.deepEqual(
     entries.map(entry => entry.seq),
     entries.map((_, n) => n),
   )
-  assert.equal(entries.length, 1 + (heads.at(-1)?.seq ?? -1))
+  assert.equal(entries.length, 1 + head.seq)
   await log.close()
 }
 
