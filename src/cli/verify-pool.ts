@@ -24,6 +24,9 @@ interface Thread {
 /** Entries that are judged on the calling thread first: a small ledger is done before a thread has begun. */
 const hereEntriesMax = 512
 
+/** What a batch leaves behind is garbage at once: a young generation larger than a batch only holds it longer. */
+const resourceLimits = { maxYoungGenerationSizeMb: 4 }
+
 /**
  * Judges on a thread for each core. A batch goes to the thread with the least to do, and its bytes move there without being
  * copied. Each thread has at most three batches of up to 1 MiB, so that none waits and memory stays bounded. A thread that
@@ -44,7 +47,7 @@ export function judgeOnAllCores(threads = availableParallelism()): JudgePool {
   }
 
   const start = (): Thread => {
-    const worker = new Worker(new URL(`./verify-worker${import.meta.url.slice(-3)}`, import.meta.url))
+    const worker = new Worker(new URL(`./verify-worker${import.meta.url.slice(-3)}`, import.meta.url), { resourceLimits })
     const thread = { worker, queued: 0 }
     worker.on('message', (answer: Answer) => {
       const job = waiting.get(answer.id)

@@ -54,7 +54,7 @@ async function bareFastify(): Promise<{ url: string; close: () => Promise<void> 
 }
 
 export async function benchIngest(print: Print, scale: Scale): Promise<Section> {
-  const rounds = scale === 'full' ? 2 : 1
+  const rounds = scale === 'full' ? 4 : 1
   const durationMs = scale === 'full' ? 6_000 : 1_500
   const dir = mkdtempSync(join(tmpdir(), 'aep-ledger-bench-'))
   const bare = await bareFastify()

@@ -114,10 +114,10 @@ async function startOnce(dir: string): Promise<number> {
 }
 
 export async function benchOffline(print: Print, scale: Scale): Promise<Section> {
-  const large = scale === 'full' ? 300_000 : 20_000
-  const middle = scale === 'full' ? 50_000 : 10_000
+  const large = scale === 'full' ? 1_000_000 : 20_000
+  const middle = scale === 'full' ? 100_000 : 10_000
   const small = scale === 'full' ? 10_000 : 2_000
-  const rounds = scale === 'full' ? 2 : 1
+  const rounds = scale === 'full' ? 3 : 1
   const cores = availableParallelism()
   const dir = mkdtempSync(join(tmpdir(), 'aep-ledger-bench-'))
   const at = (name: string): string => join(dir, name)
