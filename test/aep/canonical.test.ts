@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import canonicalize from 'canonicalize'
 import fc from 'fast-check'
 import { canonicalText, referenceCanonicalText } from '../../src/aep/canonical.ts'
 import { type Json, parseJson } from '../../src/aep/json.ts'
@@ -90,6 +91,39 @@ describe('the RFC 8785 form', () => {
       '{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],' +
         '"string":"€$\\u000f\\nA\'B\\"\\\\\\\\\\"/"}',
     )
+  })
+  it('is what the library writes, whatever the names and their order, and leaves the value as it was', () => {
+    const name = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.constantFrom('a', 'B', '10', '9', '__proto__', 'é', '\u{1f600}', '\uffff'),
+    )
+    const { value: any } = fc.letrec(tie => ({
+      value: fc.oneof(
+        { maxDepth: 5 },
+        fc.oneof(fc.string({ unit: 'binary' }), fc.double(), fc.boolean(), fc.constant(null), fc.constant('\\ud800')),
+        fc.array(tie('value'), { maxLength: 4 }),
+        fc.dictionary(name, tie('value'), { maxKeys: 6 }),
+      ),
+    }))
+    const written = (write: (value: Json) => string | undefined, value: Json): string | undefined => {
+      try {
+        return write(value)
+      } catch {
+        return undefined
+      }
+    }
+    fc.assert(
+      fc.property(any as fc.Arbitrary<Json>, value => {
+        const before = JSON.stringify(value)
+        assert.equal(written(canonicalText, value), written(canonicalize, value))
+        assert.equal(JSON.stringify(value), before)
+      }),
+      { numRuns: 3000, seed: 8785 },
+    )
+  })
+  it('is that of values deeper than the quick way goes', () => {
+    const deep = `${'{"b":1,"a":['.repeat(150)}${']}'.repeat(150)}`
+    assert.equal(canonicalText(parse(deep)), canonicalize(parse(deep)))
   })
   it('sorts index names like any others', () => {
     assert.equal(canonicalText(parse('{"!":1,"0":2,"-":3,"10":4,"9":5}')), '{"!":1,"-":3,"0":2,"10":4,"9":5}')
