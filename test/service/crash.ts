@@ -3,11 +3,19 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { seededRandom } from '../../infra/sample-stream.ts'
 import { type Serving, serve } from '../../infra/serve.ts'
 import { openEmbeddedReader } from '../../src/log/embedded/open.ts'
+import { checkViews } from './crash-views.ts'
 
 /**
  * A history checker for `kill -9`: emitters that keep sending, a service that keeps dying, and a list of everything that
  * was answered. Written apart from the product: it knows HTTP, and the entry's JSON, and computes leaf hashes itself.
  */
+
+export interface CrashPlan {
+  readonly rounds: number
+  readonly seed: number
+  /** With ClickHouse beside it, which takes a second to start: the service then lives longer, to die while rows get in. */
+  readonly search: boolean
+}
 
 interface Acknowledged {
   readonly source: string
@@ -28,11 +36,10 @@ export interface CrashReport {
 
 const emitters = 6
 
-/** Kills the service `rounds` times at random moments under load, and checks what is left. */
+/** Kills the service `rounds` times at random moments under load, and checks what is left: the log, and every view of it. */
 export async function crashRounds(
   dir: string,
-  rounds: number,
-  seed: number,
+  { rounds, seed, search }: CrashPlan,
   print: (line: string) => void = () => {},
 ): Promise<CrashReport> {
   const random = seededRandom(seed)
@@ -41,7 +48,7 @@ export async function crashRounds(
   const next = new Array<number>(emitters).fill(0)
   let answeredLate = 0
   for (let round = 1; round <= rounds; round++) {
-    const serving = await serve(dir, { AEP_LEDGER_SEARCH: 'off', AEP_LEDGER_LOG_LEVEL: 'error' })
+    const serving = await serve(dir, { AEP_LEDGER_LOG_LEVEL: 'error', ...(!search && { AEP_LEDGER_SEARCH: 'off' }) })
     const stop = { now: false }
     const emitting = next.map(async (_, emitter) => {
       while (!stop.now) {
@@ -57,13 +64,14 @@ export async function crashRounds(
         next[emitter] = from + count
       }
     })
-    await sleep(20 + random() * 400)
+    await sleep(search ? 1_000 + random() * 4_000 : 20 + random() * 400)
     await serving.kill()
     stop.now = true
     await Promise.all(emitting)
     if (round % 10 === 0) print(`${round} rounds, ${answers.length} answers`)
   }
   const entries = await checkLog(dir, answers, faults)
+  faults.push(...(await checkViews(dir, search)))
   return { rounds, acknowledged: answers.length, entries, answeredLate, faults }
 }
 
