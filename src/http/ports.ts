@@ -66,7 +66,7 @@ export interface LedgerAdmin {
   createLedger(name: string, by: string): Promise<void>
   /** All keys that signed in `ledger` and the one that signs now, by `fromSeq`. */
   keys(ledger: string): Promise<readonly LedgerKey[]>
-  /** Makes a new signing key and puts it into force in every ledger. */
+  /** Makes a new signing key and puts it into force in every ledger; `log-unavailable` names those that could not take it. */
   rotateKey(by: string): Promise<RotatedKey>
   /** Registers an emitter's key, or gives one that is registered other sources. */
   registerEmitter(ledger: string, key: EmitterKey, by: string): Promise<void>

@@ -53,12 +53,17 @@ export class Registry {
 
   /** Id of the key that signs the next entry; the newest key at hand for a ledger that is yet to be made. */
   signingKey(ledger: string): string {
-    const { registered, seq } = this.#at(ledger)
-    if (seq < 0) return this.#files.newest().keyId
-    const turn = keyAt(registered.keys, seq + 1)
-    if (turn === undefined)
+    if (this.#at(ledger).seq < 0) return this.#files.newest().keyId
+    const keyId = this.signs(ledger)
+    if (keyId === undefined)
       throw new Fault('log-unavailable', `No key of ${ledger} is in force any more: its signing key was revoked.`)
-    return turn.keyId
+    return keyId
+  }
+
+  /** Id of the key that the ledger's entries put into force for the next one, if any. */
+  signs(ledger: string): string | undefined {
+    const { registered, seq } = this.#at(ledger)
+    return keyAt(registered.keys, seq + 1)?.keyId
   }
 
   /** Signs the next entry of `ledger`; `log-unavailable` when the private key is not at hand. */
