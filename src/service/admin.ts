@@ -1,7 +1,16 @@
 import type { LedgerEvent } from '../aep/event/schema.ts'
 import { Fault } from '../base/fault.ts'
-import type { EmitterKey, LedgerAdmin, LedgerKey, RotatedKey } from '../http/ports.ts'
-import { emitterRegistered, emitterRevoked, keyRotated, ledgerCreated, placeOwn } from '../ledger/own-events.ts'
+import type { EmitterKey, KeyRevocation, LedgerAdmin, LedgerKey, RotatedKey } from '../http/ports.ts'
+import type { Seq } from '../ledger/entry.ts'
+import {
+  emitterRegistered,
+  emitterRevoked,
+  keyRevoked,
+  keyRotated,
+  ledgerCreated,
+  placeOwn,
+} from '../ledger/own-events.ts'
+import { keyFault } from '../projections/keys.ts'
 import type { KeyFiles, OwnKey } from './key-files.ts'
 import type { Registry } from './registry.ts'
 import type { Sequencer } from './sequencer.ts'
@@ -78,6 +87,30 @@ export class Admin implements LedgerAdmin {
     return from
   }
 
+  revokeKey(ledger: string, keyId: string, says: KeyRevocation, by: string): Promise<number> {
+    return this.#inTurn(() => this.#revoke(ledger, keyId, says, by))
+  }
+
+  async #revoke(ledger: string, keyId: string, says: KeyRevocation, by: string): Promise<number> {
+    const { sequencer, registry } = this.#options
+    const head = sequencer.head(ledger)
+    if (head === undefined) throw new Fault('ledger-unknown', `There is no ledger ${ledger}.`)
+    const history = registry.history(ledger)
+    if (![...history.turns, ...history.announced].some(key => key.keyId === keyId)) {
+      throw new Fault('not-found', `No entry of ${ledger} names a key ${keyId}.`)
+    }
+    const event = keyRevoked({ ...this.#spoken(ledger), keyId, ...says, by })
+    if (registry.signs(ledger) === keyId) throw refused('/key_id', 'signs the ledger now: rotate the key first')
+    if ((says.compromisedSinceSeq ?? 0) > head.seq) {
+      throw refused('/compromised_since_seq', `takes a seq that is there: the last is ${head.seq}`)
+    }
+    const fault = keyFault(history, { event, seq: (head.seq + 1) as Seq })
+    if (fault !== undefined) throw refused('/compromised_since_seq', fault)
+    const [placement] = await this.#write(ledger, event)
+    if (placement?.status !== 'created') throw new Fault('internal', `Key ${keyId} was not revoked: ask again.`)
+    return placement.seq
+  }
+
   /** Forgets those of `keyIds` that sign no ledger now, as the ledgers' own entries say; never the newest. */
   #forget(newest: OwnKey, keyIds: Iterable<string>): void {
     const { sequencer, registry, keys } = this.#options
@@ -119,3 +152,6 @@ export class Admin implements LedgerAdmin {
     return { origin: `${origin}/${ledger}`, at: clock().toISOString() }
   }
 }
+
+const refused = (pointer: string, detail: string): Fault =>
+  new Fault('invalid-request', 'The key can’t be revoked so.', [{ pointer, detail }])

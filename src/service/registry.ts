@@ -4,7 +4,7 @@ import type { LedgerKey } from '../http/ports.ts'
 import type { StoredEntry } from '../ledger/entry.ts'
 import type { LogReader } from '../log/port.ts'
 import { emitterKeysAt } from '../projections/emitters.ts'
-import { keyAt } from '../projections/keys.ts'
+import { type KeyHistory, keyAt } from '../projections/keys.ts'
 import type { ViewStore } from '../projections/store.ts'
 import type { KeyFiles } from './key-files.ts'
 import { evolveRegistered, nothingRegistered, type Registered, registeredRow } from './registry-rows.ts'
@@ -77,8 +77,13 @@ export class Registry {
     return key.signer
   }
 
+  /** What the ledger's entries say of its own keys. */
+  history(ledger: string): KeyHistory {
+    return this.#at(ledger).registered.keys
+  }
+
   keys(ledger: string): readonly LedgerKey[] {
-    return this.#at(ledger).registered.keys.turns.map(turn => ({ ...turn, alg: 'ed25519' }))
+    return this.history(ledger).turns.map(turn => ({ ...turn, alg: 'ed25519' }))
   }
 
   /** Keys of the emitters that are registered now. */

@@ -50,7 +50,8 @@ const events = (seed: number, count: number): string =>
     .join('\n')
 
 /** Verifies the folder's ledger against the key that signed it first. */
-async function verdictOf(dir: string, keyId: string, publicHex: string, ledger = 'default') {
+async function verdictOf(dir: string, keyId: string, publicHex: string, head?: { seq: number; leafHash: string }) {
+  const ledger = 'default'
   const reader = await openEmbeddedReader(dir)
   try {
     const source = {
@@ -66,7 +67,8 @@ async function verdictOf(dir: string, keyId: string, publicHex: string, ledger =
         }
       },
     }
-    const trust = { keys: [{ keyId, publicKey: fromHex(publicHex) ?? new Uint8Array() }] }
+    const keys = [{ keyId, publicKey: fromHex(publicHex) ?? new Uint8Array() }]
+    const trust = { keys, ...(head !== undefined && { head }) }
     const findings: string[] = []
     const run = verifyLedger(source, trust, { suite: nodeSuite, judge: judgeHere(nodeSuite) })
     for (;;) {
@@ -160,6 +162,33 @@ describe('a service on an empty folder', () => {
     assert.ok(placed.body.items?.every(item => item['key_id'] === keyId))
     const { report, findings } = await verdictOf(data, String(firstKey['key_id']), String(firstKey['public_hex']))
     assert.equal(report.verdict, 'verified', JSON.stringify(findings.slice(0, 5)))
+  })
+
+  it('revokes a key that was stolen, so that verifiers ask for a pinned head behind what it may have signed', async () => {
+    const keyId = String(firstKey['key_id'])
+    const { keys } = (await get('/v1/ledgers/default/keys')).body as { keys?: Record<string, unknown>[] }
+    const now = String(keys?.at(-1)?.['key_id'])
+    const head = Number(((await get('/v1/ledgers/default')).body['head'] as { seq: number }).seq)
+    const revoke = (id: string, since: number, ledger = 'default') =>
+      post(`/v1/ledgers/${ledger}/keys/${id}/revoke`, { compromised_since_seq: since, reason: 'stolen' })
+
+    assert.equal((await revoke('nobody', 3)).body['code'], 'not-found')
+    assert.equal((await revoke(keyId, 3, 'nowhere')).body['code'], 'ledger-unknown')
+    assert.match(JSON.stringify((await revoke(now, 3)).body), /rotate the key first/)
+    assert.match(JSON.stringify((await revoke(keyId, head + 1)).body), /a seq that is there/)
+    const revoked = await revoke(keyId, 400)
+    assert.equal(revoked.status, 201, JSON.stringify(revoked.body))
+    assert.deepEqual(revoked.body, { key_id: keyId, seq: head + 1, compromised_since_seq: 400 })
+    assert.match(JSON.stringify((await revoke(keyId, 450)).body), /revoked since then already/)
+
+    const inDoubt = await verdictOf(data, keyId, String(firstKey['public_hex']))
+    assert.ok(inDoubt.findings.includes(`${head + 1} key-compromised`))
+    assert.equal(inDoubt.report.verdict, 'incomplete')
+    const { body } = await get(`/v1/ledgers/default/entries/${head}`)
+    const pinned = { seq: head, leafHash: String(body['leaf_hash']) }
+    const vouched = await verdictOf(data, keyId, String(firstKey['public_hex']), pinned)
+    assert.equal(vouched.report.verdict, 'verified', JSON.stringify(vouched.findings))
+    assert.equal((await post('/v1/ledgers/default/events', events(20, 5), 'application/x-ndjson')).status, 201)
   })
 
   it('judges an emitter by the keys that are registered when the event comes', async () => {
