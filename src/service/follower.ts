@@ -108,7 +108,8 @@ export class Follower {
         if (took) await this.#sleep(this.#waiting.length > 0 ? 0 : this.#options.restMs, 'hurried')
         else if (!this.#woken) await this.#sleep(idleMs, 'woken')
       } catch (error) {
-        this.#options.onError(error, retryMs)
+        // What is stopped under its hands is no failure.
+        if (!this.#stopping) this.#options.onError(error, retryMs)
         await this.#sleep(retryMs, 'stopped')
         retryMs = Math.min(2 * retryMs, retryMsMax)
       }

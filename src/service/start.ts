@@ -11,6 +11,7 @@ import { openEmbedded } from '../log/embedded/open.ts'
 import type { EventIntake } from '../log/intake.ts'
 import type { LogReader } from '../log/port.ts'
 import { Admin } from './admin.ts'
+import { closeAll } from './close-all.ts'
 import type { Config } from './config.ts'
 import { recordConflicts } from './conflicts.ts'
 import { ensureAdminToken, ensureOrigin } from './first-start.ts'
@@ -39,6 +40,8 @@ const defaultLedger = 'default'
 const appendEntriesMax = 1_000
 const stateBatch = 5_000
 const searchRestMs = 300
+/** How long searches under way may take when the service ends. */
+const searchesEndMs = 5_000
 /** An admin token of fewer characters is taken, and warned of. */
 const tokenLengthMin = 16
 
@@ -52,13 +55,10 @@ export async function startService(config: Config): Promise<Service> {
     pino.destination(2),
   )
   const closers: (() => Promise<unknown>)[] = []
-  const close = async (): Promise<void> => {
-    for (const closer of closers.splice(0).reverse()) await closer()
-  }
   try {
-    return await start(config, logger, closers, close)
+    return await start(config, logger, closers, () => closeAll(closers))
   } catch (error) {
-    await close()
+    await closeAll(closers).catch((failure: unknown) => logger.error({ err: failure }, 'not all could be let go'))
     throw error
   }
 }
@@ -146,7 +146,11 @@ async function start(
     limits: limitsOf(config),
     version: manifest.version,
   })
-  closers.push(() => app.close())
+  closers.push(async () => {
+    // A search of a ClickHouse that hangs would hold up everybody else's end.
+    const timer = setTimeout(() => void search.breakOff(), searchesEndMs)
+    await app.close().finally(() => clearTimeout(timer))
+  })
   const url = await app.listen({ host: config.HOST, port: config.PORT })
   logger.info({ url, dataDir, origin }, 'listening')
   return { url, adminToken, close }
