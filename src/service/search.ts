@@ -46,7 +46,6 @@ export async function openSearch(options: SearchOptions): Promise<SearchPart> {
   const clickhouse = await openClickHouse(engine ?? serverOf(config), {
     hashLeaf: bytes => leafHashOf(nodeSuite, bytes),
   })
-  let failing: string | undefined
   const follower = new Follower({
     log,
     view: rowsView(clickhouse),
@@ -54,12 +53,8 @@ export async function openSearch(options: SearchOptions): Promise<SearchPart> {
     restMs,
     ...(isBusy && { isBusy }),
     onError: (error, retryInMs) => {
-      failing = error instanceof Error ? error.message : String(error)
       // An engine that is still starting is no failure.
       if (engine?.status() !== 'starting') onError(error, retryInMs)
-    },
-    onStep: () => {
-      failing = undefined
     },
   })
   engine?.onChange(status => {
@@ -73,7 +68,7 @@ export async function openSearch(options: SearchOptions): Promise<SearchPart> {
     },
     follower,
     health: () => {
-      const detail = failing ?? engineDetail(engine)
+      const detail = follower.failing ?? engineDetail(engine)
       return { ready: detail === undefined, detail: detail ?? 'up' }
     },
     breakOff: () => clickhouse.close(),

@@ -15,7 +15,6 @@ import { closeAll } from './close-all.ts'
 import type { Config } from './config.ts'
 import { recordConflicts } from './conflicts.ts'
 import { ensureAdminToken, ensureOrigin } from './first-start.ts'
-import type { Follower } from './follower.ts'
 import { healthOf } from './health.ts'
 import { KeyFiles } from './key-files.ts'
 import { serviceMetrics } from './metrics.ts'
@@ -133,12 +132,7 @@ async function start(
     control: log,
     admin,
     emitters: ledger => registry.emitters(ledger),
-    health: () =>
-      healthOf({
-        sequencer,
-        search: search.health(),
-        state: { behind: behind(sequencer, state.follower), failing: undefined },
-      }),
+    health: () => healthOf({ sequencer, search: search.health(), state: state.follower }),
     metrics: metrics.registry,
     logger,
     clock,
@@ -177,12 +171,6 @@ async function headsOf(log: LogReader): Promise<Map<string, Head>> {
     if (head !== undefined) heads.set(ledger, head)
   }
   return heads
-}
-
-/** Entries that the state view has not folded yet, over all ledgers. */
-function behind(sequencer: Sequencer, follower: Follower): number {
-  const lags = sequencer.ledgers().map(ledger => (sequencer.head(ledger)?.seq ?? -1) - follower.position(ledger))
-  return lags.reduce((sum, lag) => sum + Math.max(0, lag), 0)
 }
 
 const limitsOf = (config: Config): Limits => ({
