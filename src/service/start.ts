@@ -14,6 +14,7 @@ import { Admin } from './admin.ts'
 import { closeAll } from './close-all.ts'
 import type { Config } from './config.ts'
 import { recordConflicts } from './conflicts.ts'
+import { forgetDeadReaders } from './dead-readers.ts'
 import { ensureAdminToken, ensureOrigin } from './first-start.ts'
 import { healthOf } from './health.ts'
 import { KeyFiles } from './key-files.ts'
@@ -73,9 +74,18 @@ async function start(
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
   const log = await openEmbedded(dataDir)
   closers.push(() => log.close())
+  closers.push(forgetDeadReaders(log, logger))
   const keys = KeyFiles.open(join(dataDir, 'keys'), nodeSuite, config.LEDGER_KEY, clock())
   const registry = await Registry.open(log, log.views, keys)
-  const metrics = serviceMetrics(() => sequencer.queued)
+  const metrics = serviceMetrics({
+    queued: () => sequencer.queued,
+    ledgers: () => sequencer.ledgers(),
+    head: ledger => sequencer.head(ledger)?.seq ?? -1,
+    positions: ledger => ({
+      state: state.follower.position(ledger),
+      ...(search.follower && { search: search.follower.position(ledger) }),
+    }),
+  })
   const onBehind = (view: string) => (error: unknown, retryInMs: number) => {
     metrics.viewFailures.inc({ view })
     logger.warn({ err: error, view, retryInMs }, 'a view could not follow; it is tried again')
@@ -109,7 +119,10 @@ async function start(
       state.follower.wake()
       search.follower?.wake()
     },
-    onConflict: (ledger, event, first) => conflicts(ledger, event, first),
+    onConflict: (ledger, event, first) => {
+      metrics.conflicts.inc({ ledger })
+      conflicts(ledger, event, first)
+    },
   })
   closers.push(() => sequencer.stop())
   const origin = ensureOrigin(dataDir, config.ORIGIN)
@@ -177,6 +190,7 @@ const limitsOf = (config: Config): Limits => ({
   ...defaultLimits,
   bodyBytesMax: config.BODY_BYTES_MAX,
   batchMax: config.BATCH_EVENTS_MAX,
+  entryBytesMax: config.ENTRY_BYTES_MAX,
   depthMax: config.DEPTH_MAX,
   ratePerSecond: config.RATE_PER_TOKEN,
   rateBurst: 2 * config.RATE_PER_TOKEN,

@@ -138,6 +138,10 @@ describe('a service on an empty folder', () => {
       if (entry === undefined) continue
       assert.equal(entry.event.type, 'aep.ledger.conflict')
       assert.ok(!JSON.stringify(entry.event.data).includes('decision'))
+      const scraped = await (await fetch(`${service.url}/metrics`)).text()
+      assert.match(scraped, /^aep_ledger_conflicts_total\{ledger="default"\} 1$/m)
+      assert.match(scraped, /^aep_ledger_head_seq\{ledger="default"\} 501$/m)
+      assert.match(scraped, /^aep_ledger_view_position\{view="state",ledger="default"\} \d+$/m)
       return
     }
     assert.fail('no conflict was written')
@@ -268,6 +272,52 @@ describe('a configured service', () => {
       assert.equal(
         entry.event.data.key.public_hex,
         Buffer.from(nodeSuite.publicKey(new Uint8Array(32).fill(1))).toString('hex'),
+      )
+    } finally {
+      rmSync(dir, { recursive: true, force: true })
+    }
+  })
+
+  it('takes the admin token of its environment until the next start, which makes one where nobody rules all', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'aep-ledger-token-'))
+    const starting = (env: Record<string, string>) => startService(configOf({ AEP_LEDGER_DATA_DIR: dir, ...env }))
+    const statusOf = async (service: Service, token: string) => (await call(service.url, token, '/v1/tokens')).status
+    try {
+      const given = 'the-token-of-the-environment'
+      const first = await starting({ AEP_LEDGER_ADMIN_TOKEN: given })
+      const narrow = await call(first.url, given, '/v1/tokens', { role: 'admin', ledgers: ['default'] })
+      assert.equal(narrow.status, 201)
+      await first.close()
+      const second = await starting({})
+      assert.equal(second.adminToken, join(dir, 'admin.token'))
+      assert.equal(await statusOf(second, given), 401)
+      assert.equal(await statusOf(second, tokenIn(dir)), 200)
+      await second.close()
+      const third = await starting({ AEP_LEDGER_ADMIN_TOKEN: 'another-token-of-the-environment' })
+      const statuses = [given, 'another-token-of-the-environment', tokenIn(dir)].map(token => statusOf(third, token))
+      assert.deepEqual(await Promise.all(statuses), [401, 200, 200])
+      await third.close()
+    } finally {
+      rmSync(dir, { recursive: true, force: true })
+    }
+  })
+
+  it('takes no entry over the size that it is given', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'aep-ledger-size-'))
+    try {
+      const env = { AEP_LEDGER_DATA_DIR: dir, AEP_LEDGER_ENTRY_BYTES_MAX: '4096' }
+      const service = await startService(configOf(env))
+      const post = (reason: string) => {
+        const event = { specversion: '1.0', id: `gap-${reason.length}`, source: 'urn:g', type: 'aep.gap' }
+        const body = { ...event, data: { count: 1, reason } }
+        return call(service.url, tokenIn(dir), '/v1/ledgers/default/events', body, 'application/cloudevents+json')
+      }
+      const answers = [await post('x'.repeat(2000)), await post('x'.repeat(4000))]
+      await service.close()
+      assert.deepEqual(
+        answers.map(({ status }) => status),
+        [201, 413],
+        JSON.stringify(answers),
       )
     } finally {
       rmSync(dir, { recursive: true, force: true })
