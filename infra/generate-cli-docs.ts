@@ -31,6 +31,7 @@ function cliPage(): string {
     err: sink,
     stdin: new PassThrough(),
     cancelled: new AbortController().signal,
+    patienceMs: 0,
     exitCode: exitCodes.ok,
   })
   const verbs = commandsOf(program).filter(([name]) => name !== 'aep-ledger complete')

@@ -10,6 +10,8 @@ export interface Context {
   readonly stdin: Readable & { readonly isTTY?: boolean }
   /** Aborts on Ctrl-C or SIGTERM. */
   readonly cancelled: AbortSignal
+  /** How long the verb may take to put things away once it was cancelled, ms. */
+  patienceMs: number
   /** What the process is to end with; a verb that is silent about it ends with 0. */
   exitCode: ExitCode
 }

@@ -16,17 +16,24 @@ const context: Context = {
   err: new Output(process.stderr, process.env),
   stdin: process.stdin,
   cancelled: cancel.signal,
+  patienceMs: 5_000,
   exitCode: exitCodes.ok,
 }
 
-/** How long a verb that was cancelled may take to put things away. */
-const patienceMs = 5_000
+/** A signal so soon after the first is the same: Ctrl-C reaches a process by its terminal and once more by `npm run`. */
+const sameSignalMs = 500
+let cancelledAtMs = 0
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
-    if (cancel.signal.aborted) process.exit(exitCodes.cancelled)
+    const nowMs = performance.now()
+    if (cancel.signal.aborted) {
+      if (nowMs - cancelledAtMs > sameSignalMs) process.exit(exitCodes.cancelled)
+      return
+    }
+    cancelledAtMs = nowMs
     cancel.abort()
-    setTimeout(() => process.exit(exitCodes.cancelled), patienceMs).unref()
+    setTimeout(() => process.exit(exitCodes.cancelled), context.patienceMs).unref()
   })
 }
 process.on('uncaughtException', error => void end(error))

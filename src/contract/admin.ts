@@ -38,6 +38,18 @@ export const rotatedKey = z
   .strictObject({ key_id: keyId, alg: z.literal('ed25519'), public_hex: publicKeyHex, ledgers: z.array(ledgerName) })
   .meta({ id: 'RotatedKey' })
 
+export const keyRevocation = z
+  .strictObject({
+    compromised_since_seq: seq
+      .optional()
+      .describe('First seq at which somebody else may have signed with it; absent: no entry that is there now.'),
+    reason: z.string().max(200).optional().describe('For people.'),
+  })
+  .meta({ id: 'KeyRevocation', description: 'What is to be said of a key that is not to be believed any more.' })
+export const revokedKey = z
+  .strictObject({ key_id: keyId, seq: seq.describe('The entry that says so.'), compromised_since_seq: seq.optional() })
+  .meta({ id: 'RevokedKey' })
+
 const sources = z.array(sourcePrefix).max(100).default([])
 
 export const newEmitter = z

@@ -153,6 +153,17 @@ export const operations = {
     answers: { 201: json('The new key.', admin.rotatedKey) },
     faults: ['log-unavailable', 'overloaded'],
   },
+  revokeKey: {
+    method: 'POST',
+    path: '/v1/ledgers/{ledger}/keys/{key_id}/revoke',
+    summary: 'Say that a key is not to be believed any more, and since when',
+    role: 'admin',
+    params: { ...ledger, key_id: keyId },
+    query: none,
+    body: { [jsonType]: admin.keyRevocation },
+    answers: { 201: json('The revocation.', admin.revokedKey) },
+    faults: ['malformed-json', 'not-found', 'log-unavailable', 'overloaded'],
+  },
   registerEmitter: {
     method: 'POST',
     path: '/v1/ledgers/{ledger}/emitters',

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { z } from 'zod'
 import { Fault } from '../base/fault.ts'
-import { newEmitter, newLedger, newToken, type tokenState } from '../contract/admin.ts'
+import { keyRevocation, newEmitter, newLedger, newToken, type tokenState } from '../contract/admin.ts'
 import type { Head } from '../ledger/entry.ts'
 import type { TokenRecord } from '../log/control.ts'
 import { covers, holdsFor, makeToken } from './auth.ts'
@@ -55,6 +55,16 @@ function keyRoutes(app: FastifyInstance, kit: Kit): void {
     const { keyId, publicHex, ledgers } = await admin.rotateKey(caller.id)
     reply.code(201)
     return { key_id: keyId, alg: 'ed25519', public_hex: publicHex, ledgers: [...ledgers] }
+  })
+  route(app, kit, 'revokeKey', async ({ request, reply, params: { ledger, key_id } }) => {
+    const { compromised_since_seq, reason } = bodyOf(kit, request, keyRevocation)
+    const says = {
+      ...(compromised_since_seq !== undefined && { compromisedSinceSeq: compromised_since_seq }),
+      ...(reason !== undefined && { reason }),
+    }
+    const seq = await admin.revokeKey(ledger, key_id, says, callerOf(request).id)
+    reply.code(201)
+    return { key_id, seq, ...(compromised_since_seq !== undefined && { compromised_since_seq }) }
   })
   route(app, kit, 'registerEmitter', async ({ request, reply, params: { ledger } }) => {
     const { key_id, public_hex, sources } = bodyOf(kit, request, newEmitter)

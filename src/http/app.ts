@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { IncomingMessage, Server } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import fastify, { type FastifyHttpOptions, type FastifyInstance, LogController } from 'fastify'
 import { adminRoutes } from './admin.ts'
 import { Admission } from './admission.ts'
@@ -68,27 +68,36 @@ export async function buildApp(ports: AppPorts): Promise<FastifyInstance> {
 }
 
 const letGoMs = 20
+/** How long a client that is still sending its request, or taking its answer, holds up the end. */
+const clientMsMax = 3_000
 
 /**
  * How the connections of `server` end when it closes: one that waits for an answer gets it, and none is kept for a request
- * that may never come, not even one that has not sent its first.
+ * that may never come, not even one that has not sent its first. Whoever is slow is waited for `clientMsMax`, no longer.
  */
 function connectionsOf(server: Server): () => void {
-  let underWay = 0
+  const underWay = new Set<ServerResponse>()
   server.on('request', (_request, response) => {
-    underWay += 1
-    response.once('close', () => {
-      underWay -= 1
-    })
+    underWay.add(response)
+    response.once('close', () => underWay.delete(response))
   })
   return () => {
     if (!server.listening) return
+    const slowUntil = performance.now() + clientMsMax
     const timer = setInterval(() => {
-      if (underWay === 0) server.closeAllConnections()
+      if (underWay.size === 0) server.closeAllConnections()
       else server.closeIdleConnections()
+      if (performance.now() > slowUntil) dropSlow(underWay)
     }, letGoMs)
     server.once('close', () => clearInterval(timer))
   }
+}
+
+/** Ends the connections on which it is the client's turn: none on which an answer is still being made. */
+function dropSlow(underWay: ReadonlySet<ServerResponse>): void {
+  const inWork = [...underWay].filter(({ req, writableEnded }) => req.complete && !writableEnded)
+  const kept = new Set(inWork.map(({ req }) => req.socket))
+  for (const { req } of underWay) if (!kept.has(req.socket)) req.socket.destroy()
 }
 
 function serverOptions({ logger, limits }: AppPorts): FastifyHttpOptions<Server> {

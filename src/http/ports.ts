@@ -66,12 +66,23 @@ export interface LedgerAdmin {
   createLedger(name: string, by: string): Promise<void>
   /** All keys that signed in `ledger` and the one that signs now, by `fromSeq`. */
   keys(ledger: string): Promise<readonly LedgerKey[]>
-  /** Makes a new signing key and puts it into force in every ledger. */
+  /** Makes a new signing key and puts it into force in every ledger; `log-unavailable` names those that could not take it. */
   rotateKey(by: string): Promise<RotatedKey>
+  /**
+   * Says in `ledger` that a key is not to be believed any more; the seq of the entry that says so. `not-found` where no
+   * entry names the key; `invalid-request` where it signs now, is revoked since then already, or the seq is yet to come.
+   */
+  revokeKey(ledger: string, keyId: string, says: KeyRevocation, by: string): Promise<number>
   /** Registers an emitter's key, or gives one that is registered other sources. */
   registerEmitter(ledger: string, key: EmitterKey, by: string): Promise<void>
   /** Ends an emitter's key; `not-found` where it is not registered. */
   revokeEmitter(ledger: string, keyId: string, by: string): Promise<void>
+}
+
+export interface KeyRevocation {
+  /** First seq at which somebody else may have signed with the key. */
+  readonly compromisedSinceSeq?: number
+  readonly reason?: string
 }
 
 export interface RotatedKey {

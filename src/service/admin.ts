@@ -1,8 +1,17 @@
 import type { LedgerEvent } from '../aep/event/schema.ts'
 import { Fault } from '../base/fault.ts'
-import type { EmitterKey, LedgerAdmin, LedgerKey, RotatedKey } from '../http/ports.ts'
-import { emitterRegistered, emitterRevoked, keyRotated, ledgerCreated, placeOwn } from '../ledger/own-events.ts'
-import type { KeyFiles } from './key-files.ts'
+import type { EmitterKey, KeyRevocation, LedgerAdmin, LedgerKey, RotatedKey } from '../http/ports.ts'
+import type { Seq } from '../ledger/entry.ts'
+import {
+  emitterRegistered,
+  emitterRevoked,
+  keyRevoked,
+  keyRotated,
+  ledgerCreated,
+  placeOwn,
+} from '../ledger/own-events.ts'
+import { keyFault } from '../projections/keys.ts'
+import type { KeyFiles, OwnKey } from './key-files.ts'
 import type { Registry } from './registry.ts'
 import type { Sequencer } from './sequencer.ts'
 
@@ -18,13 +27,18 @@ export interface AdminOptions {
 /** What an admin does to ledgers: each act is an entry of the ledger's own, in order with everything else. */
 export class Admin implements LedgerAdmin {
   readonly #options: AdminOptions
-  #rotating: Promise<unknown> = Promise.resolve()
+  #turn: Promise<unknown> = Promise.resolve()
 
   constructor(options: AdminOptions) {
     this.#options = options
   }
 
-  async createLedger(name: string, by: string): Promise<void> {
+  /** In turn with rotations: a genesis is signed by the key that it names, and a rotation sees the ledger or comes before it. */
+  createLedger(name: string, by: string): Promise<void> {
+    return this.#inTurn(() => this.#create(name, by))
+  }
+
+  async #create(name: string, by: string): Promise<void> {
     const { sequencer, keys } = this.#options
     if (sequencer.head(name) !== undefined) throw new Fault('ledger-exists', `There is a ledger ${name} already.`)
     const key = keys.newest()
@@ -36,25 +50,79 @@ export class Admin implements LedgerAdmin {
     return this.#options.registry.keys(ledger)
   }
 
-  /** One at a time. A rotation that was cut short is finished by the next: a ledger that has the newest key is left alone. */
+  /**
+   * Makes a key that nobody has seen before, every time: what was wrong with the old ones is wrong with all of them. A
+   * ledger that can't take it holds no other up; `log-unavailable` then names it, and rotating again gives all a newer key.
+   */
   rotateKey(by: string): Promise<RotatedKey> {
-    const turn = this.#rotating.then(() => this.#rotate(by))
-    this.#rotating = turn.catch(() => {})
-    return turn
+    return this.#inTurn(() => this.#rotate(by))
   }
 
   async #rotate(by: string): Promise<RotatedKey> {
-    const { sequencer, registry, keys, clock } = this.#options
+    const { sequencer, keys, clock } = this.#options
     const ledgers = sequencer.ledgers()
     const key = keys.make(clock())
+    const failures: { readonly ledger: string; readonly error: unknown }[] = []
     const replaced = new Set<string>()
     for (const ledger of ledgers) {
-      const from = registry.signingKey(ledger)
-      replaced.add(from)
-      await this.#write(ledger, keyRotated({ ...this.#spoken(ledger), from, key, by }))
+      try {
+        replaced.add(await this.#replaceKey(ledger, key, by))
+      } catch (error) {
+        failures.push({ ledger, error })
+      }
     }
-    for (const keyId of replaced) keys.forget(keyId)
-    return { keyId: key.keyId, publicHex: key.publicHex, ledgers }
+    this.#forget(key, failures.length === 0 ? keys.ids() : replaced)
+    const [first] = failures
+    if (first === undefined) return { keyId: key.keyId, publicHex: key.publicHex, ledgers }
+    const names = failures.map(({ ledger }) => ledger).join(', ')
+    const { message } = first.error as Error
+    const detail = `Key ${key.keyId} signs ${ledgers.length - failures.length} of ${ledgers.length} ledgers, and not ${names}: ${message}`
+    throw new Fault('log-unavailable', detail, [], first.error)
+  }
+
+  /** Puts `key` into force in one ledger; the id of the one that it replaces. */
+  async #replaceKey(ledger: string, key: OwnKey, by: string): Promise<string> {
+    const from = this.#options.registry.signingKey(ledger)
+    await this.#write(ledger, keyRotated({ ...this.#spoken(ledger), from, key, by }))
+    return from
+  }
+
+  revokeKey(ledger: string, keyId: string, says: KeyRevocation, by: string): Promise<number> {
+    return this.#inTurn(() => this.#revoke(ledger, keyId, says, by))
+  }
+
+  async #revoke(ledger: string, keyId: string, says: KeyRevocation, by: string): Promise<number> {
+    const { sequencer, registry } = this.#options
+    const head = sequencer.head(ledger)
+    if (head === undefined) throw new Fault('ledger-unknown', `There is no ledger ${ledger}.`)
+    const history = registry.history(ledger)
+    if (![...history.turns, ...history.announced].some(key => key.keyId === keyId)) {
+      throw new Fault('not-found', `No entry of ${ledger} names a key ${keyId}.`)
+    }
+    const event = keyRevoked({ ...this.#spoken(ledger), keyId, ...says, by })
+    if (registry.signs(ledger) === keyId) throw refused('/key_id', 'signs the ledger now: rotate the key first')
+    if ((says.compromisedSinceSeq ?? 0) > head.seq) {
+      throw refused('/compromised_since_seq', `takes a seq that is there: the last is ${head.seq}`)
+    }
+    const fault = keyFault(history, { event, seq: (head.seq + 1) as Seq })
+    if (fault !== undefined) throw refused('/compromised_since_seq', fault)
+    const [placement] = await this.#write(ledger, event)
+    if (placement?.status !== 'created') throw new Fault('internal', `Key ${keyId} was not revoked: ask again.`)
+    return placement.seq
+  }
+
+  /** Forgets those of `keyIds` that sign no ledger now, as the ledgers' own entries say; never the newest. */
+  #forget(newest: OwnKey, keyIds: Iterable<string>): void {
+    const { sequencer, registry, keys } = this.#options
+    const needed = new Set([newest.keyId, ...sequencer.ledgers().flatMap(ledger => registry.signs(ledger) ?? [])])
+    for (const keyId of keyIds) if (!needed.has(keyId)) keys.forget(keyId)
+  }
+
+  /** What makes keys, names them or ends them happens one at a time. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work)
+    this.#turn = turn.catch(() => {})
+    return turn
   }
 
   async registerEmitter(ledger: string, key: EmitterKey, by: string): Promise<void> {
@@ -84,3 +152,6 @@ export class Admin implements LedgerAdmin {
     return { origin: `${origin}/${ledger}`, at: clock().toISOString() }
   }
 }
+
+const refused = (pointer: string, detail: string): Fault =>
+  new Fault('invalid-request', 'The key can’t be revoked so.', [{ pointer, detail }])

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { entryBytesMax } from '../ledger/entry.ts'
 
 /**
  * The service's configuration: environment first, one schema, every error at once. `docs/configuration.md` is generated
- * from this table, and `aep-ledger config` prints what is in force.
+ * from this table, and `aep-ledger serve --check` prints what is in force.
  *
  * A secret may be given as a file: `AEP_LEDGER_ADMIN_TOKEN_FILE=/run/secrets/token` stands for `AEP_LEDGER_ADMIN_TOKEN`.
  */
@@ -32,7 +33,7 @@ export const settings = {
   ADMIN_TOKEN: {
     schema: z.stringFormat('bearer token', /^[\x21-\x7e]{1,512}$/),
     secret: true,
-    says: 'An admin token, valid at this start. Without one the first start makes one in DATA_DIR/admin.token.',
+    says: 'An admin token, valid until the next start. Without one, and without another that rules all ledgers, a start makes one in DATA_DIR/admin.token.',
   },
   ORIGIN: {
     schema: z.stringFormat('origin', /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(\/[a-z0-9._-]+)*$/).max(200),
@@ -54,6 +55,11 @@ export const settings = {
   },
   BODY_BYTES_MAX: { schema: whole(1024, 1 << 30), fallback: '8388608', says: 'Largest request body, in bytes.' },
   BATCH_EVENTS_MAX: { schema: whole(1, 100_000), fallback: '1000', says: 'Most events of one request.' },
+  ENTRY_BYTES_MAX: {
+    schema: whole(2048, entryBytesMax),
+    fallback: String(entryBytesMax),
+    says: 'Largest entry, in bytes: an event, its place in the ledger and what intake says of it. The format holds no more.',
+  },
   DEPTH_MAX: { schema: whole(8, 1000), fallback: '64', says: 'Deepest nesting of an event.' },
   RATE_PER_TOKEN: { schema: whole(1, 10_000_000), fallback: '50000', says: 'Events a second that one token may send.' },
   CONCURRENCY_MAX: { schema: whole(1, 100_000), fallback: '512', says: 'Ingest requests under way at once.' },

@@ -2,16 +2,19 @@ import { hash, randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeToken } from '../http/auth.ts'
-import type { ControlStore } from '../log/control.ts'
+import type { ControlStore, TokenRecord } from '../log/control.ts'
 import { writeSecret } from './key-files.ts'
 
 /** Where the first admin token is written, for the CLI on the same machine. */
 export const adminTokenFile = (dataDir: string): string => join(dataDir, 'admin.token')
 
+/** Id of the token that the configuration gives. */
+const configuredId = 'admin'
+
 /**
- * Sees to it that somebody can administer: the configured admin token is in force from now on under the id `admin`;
- * without one, and with no admin token in force, one is made and written to a file that only its owner may read. The
- * server keeps hashes only. Returns the path of the file, when it was written now.
+ * Sees to it that somebody can administer: the configured admin token is in force under the id `admin` until a start that
+ * has another or none. Without one, and with no other token in force that administers every ledger, one is made and written
+ * to a file that only its owner may read. The server keeps hashes only. Returns the path of the file, when it was written.
  */
 export async function ensureAdminToken(
   dataDir: string,
@@ -27,11 +30,14 @@ export async function ensureAdminToken(
     createdAt: now.toISOString(),
   } as const
   if (configured !== undefined) {
-    await control.putToken({ ...fields, id: 'admin', label: 'configured', sha256: hash('sha256', configured) })
+    await control.putToken({ ...fields, id: configuredId, label: 'configured', sha256: hash('sha256', configured) })
     return undefined
   }
-  const tokens = await control.tokens()
-  if (tokens.some(token => token.role === 'admin' && token.revokedAt === undefined)) return undefined
+  const inForce = (await control.tokens()).filter(token => token.revokedAt === undefined)
+  const left = inForce.find(token => token.id === configuredId)
+  if (left !== undefined) await control.putToken({ ...left, revokedAt: now.toISOString() })
+  const administers = (token: TokenRecord) => token.role === 'admin' && token.ledgers.includes('*')
+  if (inForce.some(token => token !== left && administers(token))) return undefined
   const { text, record } = makeToken(fields)
   const path = adminTokenFile(dataDir)
   // Written before it is in force: a crash in between leaves a file with a dead token, and the next start makes another.

@@ -16,11 +16,10 @@ export interface FollowerOptions {
   readonly batch: number
   /** Rest after a step, ms: fewer, larger steps, and the machine left to ingest. A waiting reader cuts it short. */
   readonly restMs: number
+  /** A step failed in one or more ledgers: the first of the errors, and when that ledger is tried again. */
   readonly onError: (error: unknown, retryInMs: number) => void
   /** Whether the machine is wanted for something that comes first: a step then waits, up to `deferMsMax`. */
   readonly isBusy?: () => boolean
-  /** After each step that went well. */
-  readonly onStep?: () => void
 }
 
 const retryMsMin = 100
@@ -34,9 +33,23 @@ const idleMs = 1_000
 /** What ends a sleep early, besides stopping: any news, a reader that waits, or nothing. */
 type Until = 'woken' | 'hurried' | 'stopped'
 
+interface Failure {
+  readonly error: unknown
+  readonly retryMs: number
+  readonly retryAtMs: number
+}
+
+interface Step {
+  /** Whether there was anything to fold. */
+  readonly took: boolean
+  /** Whether any ledger, or there being none yet, is without a failure. */
+  readonly others: boolean
+}
+
 /**
  * Keeps a view up with the log: reads on from the view's own position, ledger by ledger, until it has reached every head,
- * then sleeps until it is woken. A failing view is tried again for ever, more and more slowly, and holds nothing else up.
+ * then sleeps until it is woken. What fails is tried again for ever, more and more slowly, and holds nothing else up: no
+ * other view, and no other ledger of this one.
  */
 export class Follower {
   readonly #options: FollowerOptions
@@ -46,6 +59,8 @@ export class Follower {
   #running: Promise<void> | undefined
   #waiting: { ledger: string; seq: number; done: (reached: boolean) => void }[] = []
   readonly #positions = new Map<string, number>()
+  /** By ledger; under no name that the ledgers could not be listed. */
+  readonly #failures = new Map<string, Failure>()
 
   constructor(options: FollowerOptions) {
     this.#options = options
@@ -63,6 +78,8 @@ export class Follower {
 
   /** What was in the way is gone, as far as anybody knows: don't wait for the next try. */
   retryNow(): void {
+    for (const [ledger, failure] of this.#failures) this.#failures.set(ledger, { ...failure, retryAtMs: 0 })
+    this.#woken = true
     this.#sleeper?.end()
   }
 
@@ -71,6 +88,15 @@ export class Follower {
     this.#sleeper?.end()
     await this.#running
     for (const waiter of this.#waiting.splice(0)) waiter.done(false)
+  }
+
+  /** What the view fails with now, if it does, and where. */
+  get failing(): string | undefined {
+    const [first] = this.#failures
+    if (first === undefined) return undefined
+    const [ledger, { error }] = first
+    const says = error instanceof Error ? error.message : String(error)
+    return ledger !== '' && this.#failures.size < this.#positions.size ? `${ledger}: ${says}` : says
   }
 
   /** Last position known of the view, without asking it. */
@@ -97,21 +123,15 @@ export class Follower {
   }
 
   async #run(): Promise<void> {
-    let retryMs = retryMsMin
     while (!this.#stopping) {
       this.#woken = false
       await this.#defer()
-      try {
-        const took = await this.#step()
-        retryMs = retryMsMin
-        this.#options.onStep?.()
-        if (took) await this.#sleep(this.#waiting.length > 0 ? 0 : this.#options.restMs, 'hurried')
-        else if (!this.#woken) await this.#sleep(idleMs, 'woken')
-      } catch (error) {
-        this.#options.onError(error, retryMs)
-        await this.#sleep(retryMs, 'stopped')
-        retryMs = Math.min(2 * retryMs, retryMsMax)
-      }
+      const { took, others } = await this.#step()
+      const retryMs = this.#nextRetryMs()
+      if (took) await this.#sleep(this.#waiting.length > 0 ? 0 : this.#options.restMs, 'hurried')
+      // News helps nobody while nothing can be followed.
+      else if (!others) await this.#sleep(retryMs, 'stopped')
+      else if (!this.#woken) await this.#sleep(Math.min(idleMs, retryMs), 'woken')
     }
   }
 
@@ -124,22 +144,56 @@ export class Follower {
     }
   }
 
-  /** One batch of every ledger; true when there was any. */
-  async #step(): Promise<boolean> {
-    const { log, view, batch } = this.#options
+  /** One batch of every ledger that is not resting from a failure. */
+  async #step(): Promise<Step> {
+    const failed: Failure[] = []
     let took = false
-    for (const ledger of await log.ledgers()) {
-      if (this.#stopping) return false
-      const position = await view.position(ledger)
-      this.#reach(ledger, position)
-      const entries = await log.read(ledger, position + 1, batch)
-      const last = entries.at(-1)
-      if (last === undefined) continue
-      await view.take(ledger, entries)
-      this.#reach(ledger, last.seq)
-      took = true
+    const ledgers = await this.#attempt('', () => this.#options.log.ledgers(), failed)
+    for (const ledger of ledgers ?? []) {
+      if (this.#stopping) break
+      if ((this.#failures.get(ledger)?.retryAtMs ?? 0) > performance.now()) continue
+      took = (await this.#attempt(ledger, () => this.#take(ledger), failed)) === true || took
     }
-    return took
+    const [first] = failed
+    // What is stopped under its hands is no failure.
+    if (first !== undefined && !this.#stopping) this.#options.onError(first.error, first.retryMs)
+    const others = ledgers?.length === 0 || ledgers?.some(ledger => !this.#failures.has(ledger)) === true
+    return { took, others }
+  }
+
+  /** One batch of one ledger; true when there was any. */
+  async #take(ledger: string): Promise<boolean> {
+    const { log, view, batch } = this.#options
+    const position = await view.position(ledger)
+    this.#reach(ledger, position)
+    const entries = await log.read(ledger, position + 1, batch)
+    const last = entries.at(-1)
+    if (last === undefined) return false
+    await view.take(ledger, entries)
+    this.#reach(ledger, last.seq)
+    return true
+  }
+
+  /** What `work` gives; when it fails, the failure is noted under `ledger`, which then rests longer than the last time. */
+  async #attempt<T>(ledger: string, work: () => Promise<T>, failed: Failure[]): Promise<T | undefined> {
+    try {
+      const result = await work()
+      this.#failures.delete(ledger)
+      return result
+    } catch (error) {
+      const before = this.#failures.get(ledger)
+      const retryMs = before === undefined ? retryMsMin : Math.min(2 * before.retryMs, retryMsMax)
+      const failure = { error, retryMs, retryAtMs: performance.now() + retryMs }
+      this.#failures.set(ledger, failure)
+      failed.push(failure)
+      return undefined
+    }
+  }
+
+  /** Until the first ledger's rest is over; infinite when none rests. */
+  #nextRetryMs(): number {
+    const atMs = Math.min(...[...this.#failures.values()].map(failure => failure.retryAtMs))
+    return Math.max(0, atMs - performance.now())
   }
 
   #reach(ledger: string, position: number): void {

@@ -64,6 +64,10 @@ export class KeyFiles {
     return this.#keys.get(keyId)
   }
 
+  ids(): readonly string[] {
+    return [...this.#keys.keys()]
+  }
+
   /** The key that a new ledger begins with: the newest; a configured seed counts as the oldest. */
   newest(): OwnKey {
     const [first, ...others] = this.#keys.values()

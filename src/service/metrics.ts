@@ -6,13 +6,21 @@ export interface ServiceMetrics {
   readonly appended: Counter<'ledger'>
   readonly batchEvents: Histogram
   readonly conflicts: Counter<'ledger'>
-  readonly viewPosition: Gauge<'view' | 'ledger'>
-  readonly head: Gauge<'ledger'>
   readonly viewFailures: Counter<'view'>
 }
 
-/** A registry of its own, so that two services in one process (tests) don't mix. `queued` is asked at each scrape. */
-export function serviceMetrics(queued: () => number): ServiceMetrics {
+/** What is asked at each scrape. */
+export interface Scraped {
+  readonly queued: () => number
+  readonly ledgers: () => readonly string[]
+  /** Last seq of a ledger. */
+  readonly head: (ledger: string) => number
+  /** Last seq that each view holds of a ledger, by its name; -1 for none. */
+  readonly positions: (ledger: string) => Readonly<Record<string, number>>
+}
+
+/** A registry of its own, so that two services in one process (tests) don't mix. */
+export function serviceMetrics({ queued, ledgers, head, positions }: Scraped): ServiceMetrics {
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
@@ -22,6 +30,26 @@ export function serviceMetrics(queued: () => number): ServiceMetrics {
     registers,
     collect() {
       this.set(queued())
+    },
+  })
+  new Gauge({
+    name: 'aep_ledger_head_seq',
+    help: 'Last seq of a ledger.',
+    labelNames: ['ledger'],
+    registers,
+    collect() {
+      for (const ledger of ledgers()) this.set({ ledger }, head(ledger))
+    },
+  })
+  new Gauge({
+    name: 'aep_ledger_view_position',
+    help: 'Last seq that a view holds.',
+    labelNames: ['view', 'ledger'],
+    registers,
+    collect() {
+      for (const ledger of ledgers()) {
+        for (const [view, seq] of Object.entries(positions(ledger))) this.set({ view, ledger }, seq)
+      }
     },
   })
   return {
@@ -44,13 +72,6 @@ export function serviceMetrics(queued: () => number): ServiceMetrics {
       labelNames: ['ledger'],
       registers,
     }),
-    viewPosition: new Gauge({
-      name: 'aep_ledger_view_position',
-      help: 'Last seq that a view holds.',
-      labelNames: ['view', 'ledger'],
-      registers,
-    }),
-    head: new Gauge({ name: 'aep_ledger_head_seq', help: 'Last seq of a ledger.', labelNames: ['ledger'], registers }),
     viewFailures: new Counter({
       name: 'aep_ledger_view_failures_total',
       help: 'Steps of a view that failed and were tried again.',

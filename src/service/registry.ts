@@ -4,7 +4,7 @@ import type { LedgerKey } from '../http/ports.ts'
 import type { StoredEntry } from '../ledger/entry.ts'
 import type { LogReader } from '../log/port.ts'
 import { emitterKeysAt } from '../projections/emitters.ts'
-import { keyAt } from '../projections/keys.ts'
+import { type KeyHistory, keyAt } from '../projections/keys.ts'
 import type { ViewStore } from '../projections/store.ts'
 import type { KeyFiles } from './key-files.ts'
 import { evolveRegistered, nothingRegistered, type Registered, registeredRow } from './registry-rows.ts'
@@ -53,12 +53,17 @@ export class Registry {
 
   /** Id of the key that signs the next entry; the newest key at hand for a ledger that is yet to be made. */
   signingKey(ledger: string): string {
-    const { registered, seq } = this.#at(ledger)
-    if (seq < 0) return this.#files.newest().keyId
-    const turn = keyAt(registered.keys, seq + 1)
-    if (turn === undefined)
+    if (this.#at(ledger).seq < 0) return this.#files.newest().keyId
+    const keyId = this.signs(ledger)
+    if (keyId === undefined)
       throw new Fault('log-unavailable', `No key of ${ledger} is in force any more: its signing key was revoked.`)
-    return turn.keyId
+    return keyId
+  }
+
+  /** Id of the key that the ledger's entries put into force for the next one, if any. */
+  signs(ledger: string): string | undefined {
+    const { registered, seq } = this.#at(ledger)
+    return keyAt(registered.keys, seq + 1)?.keyId
   }
 
   /** Signs the next entry of `ledger`; `log-unavailable` when the private key is not at hand. */
@@ -72,8 +77,13 @@ export class Registry {
     return key.signer
   }
 
+  /** What the ledger's entries say of its own keys. */
+  history(ledger: string): KeyHistory {
+    return this.#at(ledger).registered.keys
+  }
+
   keys(ledger: string): readonly LedgerKey[] {
-    return this.#at(ledger).registered.keys.turns.map(turn => ({ ...turn, alg: 'ed25519' }))
+    return this.history(ledger).turns.map(turn => ({ ...turn, alg: 'ed25519' }))
   }
 
   /** Keys of the emitters that are registered now. */

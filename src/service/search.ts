@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { Fault } from '../base/fault.ts'
 import { nodeSuite } from '../crypto/node.ts'
@@ -17,6 +18,9 @@ export interface SearchPart {
   /** Fills the rows once it is started. */
   readonly follower: Follower | undefined
   health(): { readonly ready: boolean; readonly detail: string }
+  /** Breaks off what is under way in ClickHouse; whoever waits for it is told that search is not to be had. */
+  breakOff(): Promise<void>
+  /** Waits a moment for the insert under way, which may be sent again, and never for a ClickHouse that hangs. */
   close(): Promise<void>
 }
 
@@ -28,6 +32,8 @@ export interface SearchOptions extends Pick<FollowerOptions, 'restMs' | 'isBusy'
 
 /** Entries that one insert takes. */
 const insertEntriesMax = 10_000
+/** How long the insert under way may take when the service ends. */
+const insertMsMax = 2_000
 
 /** Starts search in the background: nothing waits for ClickHouse, and its absence is one part's health. */
 export async function openSearch(options: SearchOptions): Promise<SearchPart> {
@@ -40,7 +46,6 @@ export async function openSearch(options: SearchOptions): Promise<SearchPart> {
   const clickhouse = await openClickHouse(engine ?? serverOf(config), {
     hashLeaf: bytes => leafHashOf(nodeSuite, bytes),
   })
-  let failing: string | undefined
   const follower = new Follower({
     log,
     view: rowsView(clickhouse),
@@ -48,12 +53,8 @@ export async function openSearch(options: SearchOptions): Promise<SearchPart> {
     restMs,
     ...(isBusy && { isBusy }),
     onError: (error, retryInMs) => {
-      failing = error instanceof Error ? error.message : String(error)
       // An engine that is still starting is no failure.
       if (engine?.status() !== 'starting') onError(error, retryInMs)
-    },
-    onStep: () => {
-      failing = undefined
     },
   })
   engine?.onChange(status => {
@@ -67,13 +68,15 @@ export async function openSearch(options: SearchOptions): Promise<SearchPart> {
     },
     follower,
     health: () => {
-      const detail = failing ?? engineDetail(engine)
+      const detail = follower.failing ?? engineDetail(engine)
       return { ready: detail === undefined, detail: detail ?? 'up' }
     },
+    breakOff: () => clickhouse.close(),
     close: async () => {
-      await follower.stop()
+      const stopped = follower.stop()
+      await Promise.race([stopped, sleep(insertMsMax, undefined, { ref: false })])
       await clickhouse.close()
-      await engine?.close()
+      await Promise.all([stopped, engine?.close()])
     },
   }
 }
@@ -101,6 +104,7 @@ const searchOff: SearchPart = {
     reached: () => Promise.resolve(false),
   },
   follower: undefined,
+  breakOff: () => Promise.resolve(),
   health: () => ({ ready: true, detail: 'switched off' }),
   close: () => Promise.resolve(),
 }

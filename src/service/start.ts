@@ -11,10 +11,11 @@ import { openEmbedded } from '../log/embedded/open.ts'
 import type { EventIntake } from '../log/intake.ts'
 import type { LogReader } from '../log/port.ts'
 import { Admin } from './admin.ts'
+import { closeAll } from './close-all.ts'
 import type { Config } from './config.ts'
 import { recordConflicts } from './conflicts.ts'
+import { forgetDeadReaders } from './dead-readers.ts'
 import { ensureAdminToken, ensureOrigin } from './first-start.ts'
-import type { Follower } from './follower.ts'
 import { healthOf } from './health.ts'
 import { KeyFiles } from './key-files.ts'
 import { serviceMetrics } from './metrics.ts'
@@ -39,6 +40,8 @@ const defaultLedger = 'default'
 const appendEntriesMax = 1_000
 const stateBatch = 5_000
 const searchRestMs = 300
+/** How long searches under way may take when the service ends. */
+const searchesEndMs = 5_000
 /** An admin token of fewer characters is taken, and warned of. */
 const tokenLengthMin = 16
 
@@ -52,13 +55,10 @@ export async function startService(config: Config): Promise<Service> {
     pino.destination(2),
   )
   const closers: (() => Promise<unknown>)[] = []
-  const close = async (): Promise<void> => {
-    for (const closer of closers.splice(0).reverse()) await closer()
-  }
   try {
-    return await start(config, logger, closers, close)
+    return await start(config, logger, closers, () => closeAll(closers))
   } catch (error) {
-    await close()
+    await closeAll(closers).catch((failure: unknown) => logger.error({ err: failure }, 'not all could be let go'))
     throw error
   }
 }
@@ -74,9 +74,18 @@ async function start(
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
   const log = await openEmbedded(dataDir)
   closers.push(() => log.close())
+  closers.push(forgetDeadReaders(log, logger))
   const keys = KeyFiles.open(join(dataDir, 'keys'), nodeSuite, config.LEDGER_KEY, clock())
   const registry = await Registry.open(log, log.views, keys)
-  const metrics = serviceMetrics(() => sequencer.queued)
+  const metrics = serviceMetrics({
+    queued: () => sequencer.queued,
+    ledgers: () => sequencer.ledgers(),
+    head: ledger => sequencer.head(ledger)?.seq ?? -1,
+    positions: ledger => ({
+      state: state.follower.position(ledger),
+      ...(search.follower && { search: search.follower.position(ledger) }),
+    }),
+  })
   const onBehind = (view: string) => (error: unknown, retryInMs: number) => {
     metrics.viewFailures.inc({ view })
     logger.warn({ err: error, view, retryInMs }, 'a view could not follow; it is tried again')
@@ -110,7 +119,10 @@ async function start(
       state.follower.wake()
       search.follower?.wake()
     },
-    onConflict: (ledger, event, first) => conflicts(ledger, event, first),
+    onConflict: (ledger, event, first) => {
+      metrics.conflicts.inc({ ledger })
+      conflicts(ledger, event, first)
+    },
   })
   closers.push(() => sequencer.stop())
   const origin = ensureOrigin(dataDir, config.ORIGIN)
@@ -133,12 +145,7 @@ async function start(
     control: log,
     admin,
     emitters: ledger => registry.emitters(ledger),
-    health: () =>
-      healthOf({
-        sequencer,
-        search: search.health(),
-        state: { behind: behind(sequencer, state.follower), failing: undefined },
-      }),
+    health: () => healthOf({ sequencer, search: search.health(), state: state.follower }),
     metrics: metrics.registry,
     logger,
     clock,
@@ -146,7 +153,11 @@ async function start(
     limits: limitsOf(config),
     version: manifest.version,
   })
-  closers.push(() => app.close())
+  closers.push(async () => {
+    // A search of a ClickHouse that hangs would hold up everybody else's end.
+    const timer = setTimeout(() => void search.breakOff(), searchesEndMs)
+    await app.close().finally(() => clearTimeout(timer))
+  })
   const url = await app.listen({ host: config.HOST, port: config.PORT })
   logger.info({ url, dataDir, origin }, 'listening')
   return { url, adminToken, close }
@@ -175,16 +186,11 @@ async function headsOf(log: LogReader): Promise<Map<string, Head>> {
   return heads
 }
 
-/** Entries that the state view has not folded yet, over all ledgers. */
-function behind(sequencer: Sequencer, follower: Follower): number {
-  const lags = sequencer.ledgers().map(ledger => (sequencer.head(ledger)?.seq ?? -1) - follower.position(ledger))
-  return lags.reduce((sum, lag) => sum + Math.max(0, lag), 0)
-}
-
 const limitsOf = (config: Config): Limits => ({
   ...defaultLimits,
   bodyBytesMax: config.BODY_BYTES_MAX,
   batchMax: config.BATCH_EVENTS_MAX,
+  entryBytesMax: config.ENTRY_BYTES_MAX,
   depthMax: config.DEPTH_MAX,
   ratePerSecond: config.RATE_PER_TOKEN,
   rateBurst: 2 * config.RATE_PER_TOKEN,

@@ -251,6 +251,16 @@ describe('aep-ledger keys', () => {
     })
   })
 
+  it('revokes one, saying since when somebody else may have signed with it', async () => {
+    const handler: Handler = (_, answer) => json(answer, { key_id: 'k', seq: 12, compromised_since_seq: 4 })
+    await withStub(handler, async ({ url, asked }) => {
+      const { out, code } = await cli(['keys', 'revoke', 'k', '--url', url, '--compromised-since', '4'])
+      assert.deepEqual([code, JSON.parse(out).seq], [0, 12])
+      assert.equal(asked[0]?.path, '/v1/ledgers/default/keys/k/revoke')
+      assert.deepEqual(JSON.parse(asked[0]?.body ?? ''), { compromised_since_seq: 4 })
+    })
+  })
+
   it('reads them off an export as well', async () => {
     await inFolder(async dir => {
       const file = join(dir, 'x.dsse.jsonl')

@@ -70,6 +70,31 @@ describe('the keys of a ledger', () => {
   })
 })
 
+describe('a key of a ledger', () => {
+  const revoke = (key: string, body: unknown) =>
+    ask(world.app, { method: 'POST', url: `/v1/ledgers/default/keys/${key}/revoke`, body })
+
+  it('is revoked in the ledger itself, with the seq from which on it is not to be believed', async () => {
+    const { keys } = (await ask(world.app, { url: '/v1/ledgers/default/keys', token: null })).json
+    const { status, json } = await revoke(keys[0].key_id, { compromised_since_seq: 0, reason: 'stolen' })
+    assert.equal(status, 201)
+    const head = await world.log.head('default')
+    assert.deepEqual(json, { key_id: keys[0].key_id, seq: head?.seq, compromised_since_seq: 0 })
+    const [stored] = await world.log.read('default', head?.seq ?? 0, 1)
+    const { event } = readEntry(stored?.bytes ?? new Uint8Array())
+    assert.ok(event.type === 'aep.ledger.key.revoked')
+    assert.deepEqual([event.data.compromised_since_seq, event.data.reason], [0, 'stolen'])
+  })
+
+  it('is not revoked from a seq that is none, or where nobody knows it', async () => {
+    for (const since of [-1, 1.5, '3', null]) {
+      const { json } = await revoke('k', { compromised_since_seq: since })
+      assert.deepEqual([json.code, json.errors[0].pointer], ['invalid-request', '/compromised_since_seq'])
+    }
+    assert.equal((await revoke('k', {})).json.code, 'not-found')
+  })
+})
+
 describe('an emitter', () => {
   it('is registered and ended in the ledger itself', async () => {
     const url = '/v1/ledgers/default/emitters'

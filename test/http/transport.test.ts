@@ -136,6 +136,34 @@ describe('closing', () => {
     idle.destroy()
   })
 
+  it('waits for no client that never ends its request, and for the answer of one that did', async () => {
+    const own = await makeWorld()
+    const submit = own.sequencer.submit.bind(own.sequencer)
+    own.sequencer.submit = async (ledger, events) => {
+      await new Promise(resolve => setTimeout(resolve, 4_000))
+      return submit(ledger, events)
+    }
+    const { host, port } = await addressOf(own.app)
+    const auth = { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' }
+    const trickle = connect({ host, port })
+    trickle.on('error', () => {})
+    trickle.write(
+      `POST ${eventsUrl} HTTP/1.1\r\nHost: x\r\nAuthorization: ${auth.authorization}\r\nContent-Type: application/json\r\nContent-Length: 99999\r\n\r\n`,
+    )
+    const drops = setInterval(() => trickle.write(' '), 50)
+    const body = JSON.stringify(anEvent({ id: 'slow' }))
+    const slow = fetch(`http://${host}:${port}${eventsUrl}`, { method: 'POST', body, headers: auth })
+    await new Promise(resolve => setTimeout(resolve, 100))
+    const began = performance.now()
+    const closed = own.app.close().then(() => performance.now() - began)
+    const tookMs = await Promise.race([closed, new Promise(resolve => setTimeout(resolve, 8_000, 'no end'))])
+    clearInterval(drops)
+    trickle.destroy()
+    assert.ok(Number(tookMs) < 6_000, String(tookMs))
+    assert.equal((await slow).status, 201)
+    await own.sequencer.stop()
+  })
+
   it('answers a request on a connection that is still open with 503 and ends it', async () => {
     const own = await makeWorld()
     let answer = () => {}

@@ -7,6 +7,8 @@ import { describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import { sampleStream } from '../../infra/sample-stream.ts'
 import { cliMain, type Serving, serve } from '../../infra/serve.ts'
+import { openEmbeddedReader } from '../../src/log/embedded/open.ts'
+import { copyFolder } from '../../src/service/backup.ts'
 
 const run = promisify(execFile)
 const quiet = { AEP_LEDGER_SEARCH: 'off', AEP_LEDGER_LOG_LEVEL: 'error' }
@@ -33,6 +35,38 @@ async function send(serving: Serving, body: string): Promise<readonly Item[]> {
 }
 
 describe('a backup', () => {
+  it('that meets a rotation of keys restores to a ledger that can sign', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'aep-ledger-backup-'))
+    const data = join(dir, 'data')
+    const copy = join(dir, 'copy')
+    const serving = await serve(data, quiet)
+    const reader = await openEmbeddedReader(data)
+    try {
+      const rotatedAfter = async (folder: string): Promise<void> => {
+        await reader.backup(folder)
+        const headers = { authorization: `Bearer ${serving.token}` }
+        const { status } = await fetch(`${serving.url}/v1/keys/rotate`, { method: 'POST', headers })
+        assert.equal(status, 201)
+      }
+      await copyFolder({ backup: rotatedAfter }, data, copy)
+      await serving.stop()
+      const restored = await serve(copy, quiet)
+      try {
+        assert.equal(restored.token, serving.token)
+        assert.ok((await send(restored, linesOf(1, 10))).every(item => item.status === 'created'))
+      } finally {
+        await restored.stop()
+      }
+      for (const file of ['origin', 'admin.token', 'keys']) {
+        assert.equal(statSync(join(copy, file)).mode & 0o077, 0, file)
+      }
+    } finally {
+      await reader.close()
+      await serving.stop()
+      rmSync(dir, { recursive: true, force: true })
+    }
+  })
+
   it('is made while events come in, restores to a service that goes on, and verifies to what was there', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'aep-ledger-backup-'))
     const data = join(dir, 'data')

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Seq, StoredEntry } from '../../src/ledger/entry.ts'
+import type { LeafHash, Seq, StoredEntry } from '../../src/ledger/entry.ts'
 import type { LogReader } from '../../src/log/port.ts'
 import { Follower, type View } from '../../src/service/follower.ts'
+import { healthOf } from '../../src/service/health.ts'
 
 /** A log of one ledger with `length` entries, and a view that remembers what it took. */
 function rig(restMs = 0): {
@@ -20,15 +21,7 @@ function rig(restMs = 0): {
   const errors: unknown[] = []
   const log = {
     ledgers: async () => ['a'],
-    read: async (_: string, from: number, limit: number) =>
-      Array.from(
-        { length: Math.max(0, Math.min(limit, length - from)) },
-        (_entry, n): StoredEntry => ({
-          seq: (from + n) as Seq,
-          bytes: new Uint8Array(),
-          signature: new Uint8Array(),
-        }),
-      ),
+    read: (_: string, from: number, limit: number) => entriesTo(length, from, limit),
   } as unknown as LogReader
   const view: View = {
     name: 'test',
@@ -44,6 +37,13 @@ function rig(restMs = 0): {
   const follower = new Follower({ log, view, batch: 10, restMs, onError: error => errors.push(error) })
   return { log, view, taken, grow: by => (length += by), fail: times => (failures = times), follower, errors }
 }
+
+const entriesTo = async (length: number, from: number, limit: number): Promise<StoredEntry[]> =>
+  Array.from({ length: Math.max(0, Math.min(limit, length - from)) }, (_, n) => ({
+    seq: (from + n) as Seq,
+    bytes: new Uint8Array(),
+    signature: new Uint8Array(),
+  }))
 
 const counted = (count: number): number[] => Array.from({ length: count }, (_, n) => n)
 
@@ -122,5 +122,48 @@ describe('a follower', () => {
     const waiting = follower.reached('a', 5, 60_000)
     await follower.stop()
     assert.equal(await waiting, false)
+  })
+
+  it('goes on with the other ledgers while one fails, says which one does, and takes it up again', async () => {
+    const { log } = rig()
+    const positions = new Map<string, number>()
+    let broken = true
+    const errors: unknown[] = []
+    const follower = new Follower({
+      log: { ...log, ledgers: async () => ['a', 'b', 'c'], read: (_, from, limit) => entriesTo(50, from, limit) },
+      view: {
+        name: 'test',
+        position: async ledger => positions.get(ledger) ?? -1,
+        take: async (ledger, entries) => {
+          if (ledger === 'a' && broken) throw new Error('a row of a is damaged')
+          positions.set(ledger, entries.at(-1)?.seq ?? -1)
+        },
+      },
+      batch: 10,
+      restMs: 0,
+      onError: error => errors.push(error),
+    })
+    follower.start()
+    assert.ok(await follower.reached('b', 49, 1_000))
+    assert.ok(await follower.reached('c', 49, 1_000))
+    assert.equal(await follower.reached('a', 0, 300), false)
+    assert.ok(errors.length >= 1 && errors.length <= 4, String(errors.length))
+    const sequencer = {
+      trouble: undefined,
+      queued: 0,
+      ledgers: () => ['a', 'b', 'c'],
+      head: () => ({ seq: 49 as Seq, leafHash: '' as LeafHash, recordedAt: '' }),
+    }
+    const leases = () => healthOf({ sequencer, search: { ready: true, detail: '' }, state: follower })[1]
+    assert.deepEqual(leases(), {
+      name: 'leases',
+      ready: false,
+      detail: '50 entries behind: a: a row of a is damaged',
+      essential: false,
+    })
+    broken = false
+    assert.ok(await follower.reached('a', 49, 5_000))
+    await follower.stop()
+    assert.deepEqual([leases()?.ready, leases()?.detail], [true, '0 entries behind'])
   })
 })

@@ -50,7 +50,8 @@ const events = (seed: number, count: number): string =>
     .join('\n')
 
 /** Verifies the folder's ledger against the key that signed it first. */
-async function verdictOf(dir: string, keyId: string, publicHex: string, ledger = 'default') {
+async function verdictOf(dir: string, keyId: string, publicHex: string, head?: { seq: number; leafHash: string }) {
+  const ledger = 'default'
   const reader = await openEmbeddedReader(dir)
   try {
     const source = {
@@ -66,7 +67,8 @@ async function verdictOf(dir: string, keyId: string, publicHex: string, ledger =
         }
       },
     }
-    const trust = { keys: [{ keyId, publicKey: fromHex(publicHex) ?? new Uint8Array() }] }
+    const keys = [{ keyId, publicKey: fromHex(publicHex) ?? new Uint8Array() }]
+    const trust = { keys, ...(head !== undefined && { head }) }
     const findings: string[] = []
     const run = verifyLedger(source, trust, { suite: nodeSuite, judge: judgeHere(nodeSuite) })
     for (;;) {
@@ -136,6 +138,10 @@ describe('a service on an empty folder', () => {
       if (entry === undefined) continue
       assert.equal(entry.event.type, 'aep.ledger.conflict')
       assert.ok(!JSON.stringify(entry.event.data).includes('decision'))
+      const scraped = await (await fetch(`${service.url}/metrics`)).text()
+      assert.match(scraped, /^aep_ledger_conflicts_total\{ledger="default"\} 1$/m)
+      assert.match(scraped, /^aep_ledger_head_seq\{ledger="default"\} 501$/m)
+      assert.match(scraped, /^aep_ledger_view_position\{view="state",ledger="default"\} \d+$/m)
       return
     }
     assert.fail('no conflict was written')
@@ -160,6 +166,33 @@ describe('a service on an empty folder', () => {
     assert.ok(placed.body.items?.every(item => item['key_id'] === keyId))
     const { report, findings } = await verdictOf(data, String(firstKey['key_id']), String(firstKey['public_hex']))
     assert.equal(report.verdict, 'verified', JSON.stringify(findings.slice(0, 5)))
+  })
+
+  it('revokes a key that was stolen, so that verifiers ask for a pinned head behind what it may have signed', async () => {
+    const keyId = String(firstKey['key_id'])
+    const { keys } = (await get('/v1/ledgers/default/keys')).body as { keys?: Record<string, unknown>[] }
+    const now = String(keys?.at(-1)?.['key_id'])
+    const head = Number(((await get('/v1/ledgers/default')).body['head'] as { seq: number }).seq)
+    const revoke = (id: string, since: number, ledger = 'default') =>
+      post(`/v1/ledgers/${ledger}/keys/${id}/revoke`, { compromised_since_seq: since, reason: 'stolen' })
+
+    assert.equal((await revoke('nobody', 3)).body['code'], 'not-found')
+    assert.equal((await revoke(keyId, 3, 'nowhere')).body['code'], 'ledger-unknown')
+    assert.match(JSON.stringify((await revoke(now, 3)).body), /rotate the key first/)
+    assert.match(JSON.stringify((await revoke(keyId, head + 1)).body), /a seq that is there/)
+    const revoked = await revoke(keyId, 400)
+    assert.equal(revoked.status, 201, JSON.stringify(revoked.body))
+    assert.deepEqual(revoked.body, { key_id: keyId, seq: head + 1, compromised_since_seq: 400 })
+    assert.match(JSON.stringify((await revoke(keyId, 450)).body), /revoked since then already/)
+
+    const inDoubt = await verdictOf(data, keyId, String(firstKey['public_hex']))
+    assert.ok(inDoubt.findings.includes(`${head + 1} key-compromised`))
+    assert.equal(inDoubt.report.verdict, 'incomplete')
+    const { body } = await get(`/v1/ledgers/default/entries/${head}`)
+    const pinned = { seq: head, leafHash: String(body['leaf_hash']) }
+    const vouched = await verdictOf(data, keyId, String(firstKey['public_hex']), pinned)
+    assert.equal(vouched.report.verdict, 'verified', JSON.stringify(vouched.findings))
+    assert.equal((await post('/v1/ledgers/default/events', events(20, 5), 'application/x-ndjson')).status, 201)
   })
 
   it('judges an emitter by the keys that are registered when the event comes', async () => {
@@ -239,6 +272,52 @@ describe('a configured service', () => {
       assert.equal(
         entry.event.data.key.public_hex,
         Buffer.from(nodeSuite.publicKey(new Uint8Array(32).fill(1))).toString('hex'),
+      )
+    } finally {
+      rmSync(dir, { recursive: true, force: true })
+    }
+  })
+
+  it('takes the admin token of its environment until the next start, which makes one where nobody rules all', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'aep-ledger-token-'))
+    const starting = (env: Record<string, string>) => startService(configOf({ AEP_LEDGER_DATA_DIR: dir, ...env }))
+    const statusOf = async (service: Service, token: string) => (await call(service.url, token, '/v1/tokens')).status
+    try {
+      const given = 'the-token-of-the-environment'
+      const first = await starting({ AEP_LEDGER_ADMIN_TOKEN: given })
+      const narrow = await call(first.url, given, '/v1/tokens', { role: 'admin', ledgers: ['default'] })
+      assert.equal(narrow.status, 201)
+      await first.close()
+      const second = await starting({})
+      assert.equal(second.adminToken, join(dir, 'admin.token'))
+      assert.equal(await statusOf(second, given), 401)
+      assert.equal(await statusOf(second, tokenIn(dir)), 200)
+      await second.close()
+      const third = await starting({ AEP_LEDGER_ADMIN_TOKEN: 'another-token-of-the-environment' })
+      const statuses = [given, 'another-token-of-the-environment', tokenIn(dir)].map(token => statusOf(third, token))
+      assert.deepEqual(await Promise.all(statuses), [401, 200, 200])
+      await third.close()
+    } finally {
+      rmSync(dir, { recursive: true, force: true })
+    }
+  })
+
+  it('takes no entry over the size that it is given', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'aep-ledger-size-'))
+    try {
+      const env = { AEP_LEDGER_DATA_DIR: dir, AEP_LEDGER_ENTRY_BYTES_MAX: '4096' }
+      const service = await startService(configOf(env))
+      const post = (reason: string) => {
+        const event = { specversion: '1.0', id: `gap-${reason.length}`, source: 'urn:g', type: 'aep.gap' }
+        const body = { ...event, data: { count: 1, reason } }
+        return call(service.url, tokenIn(dir), '/v1/ledgers/default/events', body, 'application/cloudevents+json')
+      }
+      const answers = [await post('x'.repeat(2000)), await post('x'.repeat(4000))]
+      await service.close()
+      assert.deepEqual(
+        answers.map(({ status }) => status),
+        [201, 413],
+        JSON.stringify(answers),
       )
     } finally {
       rmSync(dir, { recursive: true, force: true })

@@ -1,4 +1,4 @@
-import { cpSync, existsSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { openEmbeddedReader } from '../../log/embedded/open.ts'
@@ -7,14 +7,11 @@ import { usageError } from '../exit.ts'
 import { examples } from '../options.ts'
 import { dataDirOf } from '../settings.ts'
 
-/** What is copied beside the log: what nothing else can make again. */
-const besides = ['keys', 'origin', 'admin.token']
-
 export function backupVerb(context: Context): Command {
   return new Command('backup')
     .summary('copy a data folder while the service runs')
     .description(
-      'Copies the ledgers, the signing keys and the admin token of a data folder into a new one, while the service runs. ' +
+      'Copies the ledgers, the signing keys, the origin and the admin token of a data folder into a new one, while the service runs. ' +
         'The copy ends with an entry that was durable when it was made. It holds private keys: keep it as you keep keys.',
     )
     .argument('<folder>', 'new or empty folder for the copy')
@@ -34,12 +31,8 @@ async function makeBackup(context: Context, folder: string, options: { readonly 
   if (!existsSync(join(dir, 'log'))) throw usageError(`${dir} is no data folder.`, 'Name one with --data-dir.')
   const reader = await openEmbeddedReader(dir)
   try {
-    await reader.backup(folder)
-    for (const name of besides) {
-      // Modes go along: what only its owner may read stays so.
-      if (existsSync(join(dir, name)))
-        cpSync(join(dir, name), join(folder, name), { recursive: true, preserveTimestamps: true })
-    }
+    const { copyFolder } = await import('../../service/backup.ts')
+    await copyFolder(reader, dir, folder)
     const ledgers = await reader.ledgers()
     await context.err.line(`${ledgers.length} ledger${ledgers.length === 1 ? '' : 's'} and the keys are in ${folder}.`)
   } finally {

@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { ledgerKeys, rotatedKey } from '../../contract/admin.ts'
+import { ledgerKeys, revokedKey, rotatedKey } from '../../contract/admin.ts'
 import { decodeEntry } from '../../ledger/decode.ts'
 import { evolveKeys, noKeys } from '../../projections/keys.ts'
 import { readFrame } from '../../verify/frame.ts'
@@ -7,12 +7,17 @@ import { ledgerVoice } from '../../verify/intake.ts'
 import { clientOf, ledgerPath } from '../client.ts'
 import type { Context } from '../context.ts'
 import { CliError, exitCodes, usageError } from '../exit.ts'
-import { examples, formOption } from '../options.ts'
+import { examples, formOption, whole } from '../options.ts'
 import { isUrl, type RemoteOptions, remoteOf, remoteOptions, tokenOption } from '../settings.ts'
 import { openSource } from '../source/open.ts'
 import { painter, table } from '../terminal.ts'
 
 type Keys = (typeof ledgerKeys)['_output']['keys']
+
+interface RevokeOptions extends RemoteOptions {
+  readonly compromisedSince?: number
+  readonly reason?: string
+}
 
 interface KeysOptions extends RemoteOptions {
   readonly output?: 'table' | 'json'
@@ -20,7 +25,7 @@ interface KeysOptions extends RemoteOptions {
 
 export function keysVerb(context: Context): Command {
   const keys = new Command('keys')
-    .summary('ledger keys: see, export, rotate')
+    .summary('ledger keys: see, export, rotate, revoke')
     .description('The keys that sign a ledger.')
   const from = 'data folder or http(s) address (AEP_LEDGER_URL)'
   const list = new Command('list')
@@ -46,7 +51,24 @@ ${examples(['keys export > keys.json', 'from the service on this machine'], ['ke
     'Makes a new signing key and puts it into force in every ledger. The old key signs the change.',
   )
   remoteOptions(rotate).action((options: KeysOptions) => rotateKey(context, options))
-  return keys.addCommand(list).addCommand(out).addCommand(rotate)
+  const revoke = new Command('revoke')
+    .description('Says in a ledger that a key is not to be believed any more. Rotate first: the key that signs stays.')
+    .argument('<key>', 'id of the key, as list shows it')
+    .option(
+      '--compromised-since <seq>',
+      'first seq at which somebody else may have signed with it',
+      whole(0, Number.MAX_SAFE_INTEGER),
+    )
+    .option('--reason <text>', 'for people')
+    .addHelpText(
+      'after',
+      examples([
+        'keys revoke a3f0b1c2d3e4f5061728394a5b6c7d8e --compromised-since 1204',
+        'what stands from 1204 to now needs a pinned head',
+      ]),
+    )
+  remoteOptions(revoke).action((key: string, options: RevokeOptions) => revokeKey(context, key, options))
+  return keys.addCommand(list).addCommand(out).addCommand(rotate).addCommand(revoke)
 }
 
 async function listKeys(context: Context, source: string | undefined, options: KeysOptions): Promise<void> {
@@ -120,4 +142,20 @@ async function rotateKey(context: Context, options: KeysOptions): Promise<void> 
   await context.err.line(
     `Key ${key.key_id} signs ${key.ledgers.join(', ')} from the next entry on. Give it to those who verify; back the data folder up.`,
   )
+}
+
+async function revokeKey(context: Context, key: string, options: RevokeOptions): Promise<void> {
+  const remote = remoteOf(options, context.env)
+  const { compromisedSince, reason } = options
+  const revoked = await clientOf(remote, context.cancelled).json(
+    ledgerPath(remote.ledger, `/keys/${encodeURIComponent(key)}/revoke`),
+    revokedKey,
+    {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ compromised_since_seq: compromisedSince, reason }),
+    },
+  )
+  await context.out.line(JSON.stringify(revoked, null, 2))
+  await context.err.line(`Seq ${revoked.seq} of ${remote.ledger} says that key ${key} is revoked.`)
 }

@@ -32,6 +32,9 @@ export function serveVerb(context: Context): Command {
     .action((options: ServeOptions) => serve(context, options))
 }
 
+/** How long an end in order may take. Whoever supervises the process has a limit too, and most set a shorter one. */
+const endMsMax = 60_000
+
 async function serve(context: Context, options: ServeOptions): Promise<void> {
   const { loadConfig, describeConfig } = await import('../../service/config.ts')
   const env = {
@@ -44,6 +47,7 @@ async function serve(context: Context, options: ServeOptions): Promise<void> {
   if (!loaded.ok) throw usageError(`The configuration does not fit:\n  ${loaded.errors.join('\n  ')}`)
   for (const warning of loaded.warnings) await context.err.line(`aep-ledger: ${warning}`)
   if (options.check === true) return context.out.line(describeConfig(loaded.config).join('\n'))
+  context.patienceMs = endMsMax
   const { startService } = await import('../../service/start.ts')
   const service = await startService(loaded.config).catch(error => {
     throw startError(error)

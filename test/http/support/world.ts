@@ -12,6 +12,7 @@ import { type AppPorts, defaultLimits, type LedgerAdmin, type LedgerKey, type Li
 import {
   emitterRegistered,
   emitterRevoked,
+  keyRevoked,
   keyRotated,
   ledgerCreated,
   placeOwn,
@@ -155,6 +156,12 @@ function adminOver(
       }
       keys.turn()
       return { keyId: keys.keyId, publicHex: keys.publicHex, ledgers: [...history.keys()] }
+    },
+    async revokeKey(ledger, keyId, says, by) {
+      known(ledger)
+      if (!history.get(ledger)?.some(key => key.keyId === keyId)) throw new Fault('not-found', 'There is no such key.')
+      const [placement] = await own(ledger, keyRevoked({ ...spoken(ledger), keyId, ...says, by }))
+      return placement?.seq ?? -1
     },
     async registerEmitter(ledger, key, by) {
       known(ledger)
