@@ -4,7 +4,7 @@ import { leaseAt, leaseNow } from '../projections/lease-at.ts'
 import { evolve, type LeaseFamily, leaseFactsIn } from '../projections/leases.ts'
 import type { LeaseAt, LeaseFilter, LeasePage } from '../projections/port.ts'
 import type { ViewChange, ViewStore } from '../projections/store.ts'
-import { row, stateView } from './state-rows.ts'
+import { keyOf, row, stateView } from './state-rows.ts'
 
 /** Leases that one page looks at before it gives what it has: the next page goes on from there. */
 const scanMax = 10_000
@@ -15,6 +15,8 @@ const scanMax = 10_000
  * - `f/<lease id>`: the family of that id, as JSON;
  * - `g/<granted seq>`: its lease id, for listing in order;
  * - `p/<principal>NUL<granted seq>`: its lease id, for what one principal holds.
+ *
+ * A long id or principal stands as its hash (`keyOf`).
  */
 export class LeaseRows {
   readonly #store: ViewStore
@@ -82,9 +84,9 @@ export class LeaseRows {
 const seqDigits = 16
 /** Decimal digits of a seq that sort as it counts; `after` may be -1, which sorts before them all. */
 const seqText = (seq: number): string => (seq < 0 ? '' : String(seq).padStart(seqDigits, '0'))
-const familyKey = (lease: string): string => `f/${lease}`
+const familyKey = (lease: string): string => keyOf('f', lease)
 const grantKey = (seq: number): string => `g/${seqText(seq)}`
-const principalPrefix = (principal: string): string => `p/${principal}\u0000`
+const principalPrefix = (principal: string): string => `${keyOf('p', principal)}\u0000`
 const principalKey = (principal: string, seq: number): string => principalPrefix(principal) + seqText(seq)
 
 const fits = ({ lease, status }: LeaseAt, filter: LeaseFilter): boolean =>
