@@ -3,7 +3,7 @@ import type { AepEvent, EventType } from '../aep/event/schema.ts'
 import type { DecisionFact, Fact, LeaseGrantedFact } from '../aep/facts.ts'
 import { momentMs } from '../aep/time.ts'
 import type { Entry } from '../ledger/decode.ts'
-import type { LeaseTerms } from './leases.ts'
+import type { LeaseTerms } from './lease-state.ts'
 
 /** What an entry says about the leases of one id. */
 export type LeaseFact = LeaseGranted | LeaseSuperseded | LeaseUsed | LeaseRevoked | LeaseCited

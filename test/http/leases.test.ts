@@ -21,7 +21,7 @@ beforeEach(() => {
 const leaseAt = (grantedSeq: number, leaseId: string): LeaseAt => ({
   lease: {
     ...{ leaseId, grantedSeq, grantedAtMs: 0, seq: grantedSeq, atMs: 0, principal: 'ab'.repeat(8), server: 'files' },
-    ...{ tools: ['read', 'write'], expiresAt: 'tomorrow', violations: [] },
+    ...{ tools: ['read', 'write'], expiresAt: 'tomorrow', violations: [], violationCount: 0 },
   },
   status: 'active',
   invocationCount: 0,
