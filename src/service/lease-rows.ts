@@ -1,4 +1,5 @@
 import { textOf } from '../base/bytes.ts'
+import { violationsToldMax } from '../contract/leases.ts'
 import type { StoredEntry } from '../ledger/entry.ts'
 import { leaseAt, leaseNow, strayViolations } from '../projections/lease-at.ts'
 import type { Lease, LeaseFamily } from '../projections/lease-state.ts'
@@ -11,8 +12,6 @@ import { stateView } from './state-rows.ts'
 
 /** Leases that one page looks at before it gives what it has: the next page goes on from there. */
 const scanMax = 10_000
-/** Violations that an answer tells of one lease at most. */
-const violationsToldMax = 20
 
 /** What a step changes. */
 export interface LeaseStep {

@@ -96,6 +96,35 @@ const busy = fc
   )
   .map(events => events.flatMap((event, n) => (n === 150 ? [granted(0), event] : [event])))
 
+describe('an id that nobody granted', () => {
+  const events = [used(1, 'd-1'), revoked(5), granted(6)]
+  const strays = (rows: LeaseRows, atMs: number, now: boolean, lease = 'l-1') =>
+    rows.list(ledger, { lease }, atMs, 10, -1, now).strays
+
+  it('is told of with what was done under it, up to the moment asked about', async () => {
+    const rows = await rowsAfter(...events)
+    const found = strays(rows, minuteMs(2), true)
+    assert.deepEqual(
+      found?.violations.map(({ code, seq }) => `${code} ${seq}`),
+      ['use-of-unknown-lease 1', 'revocation-of-unknown-lease 2'],
+    )
+    assert.equal(found.violationCount, 2)
+    assert.equal(strays(rows, minuteMs(2), false)?.violationCount, 1)
+    assert.equal(strays(rows, minuteMs(0), false)?.violationCount, 0)
+    assert.equal(strays(rows, minuteMs(2), true, 'l-2'), undefined)
+    assert.equal(rows.list(ledger, {}, minuteMs(2), 10).strays, undefined)
+  })
+
+  it('is told of with the newest, and how many there are', async () => {
+    const found = strays(await rowsAfter(...Array.from({ length: 300 }, (_, n) => used(1, `d-${n}`))), 0, true)
+    assert.equal(found?.violationCount, 300)
+    assert.deepEqual(
+      found.violations.map(({ seq }) => seq),
+      Array.from({ length: 20 }, (_, n) => 281 + n),
+    )
+  })
+})
+
 describe('the rows of a lease in long use', () => {
   it('are the same, to the byte, however the log was cut into steps and whatever was remembered between them', async () => {
     await fc.assert(
