@@ -27,6 +27,18 @@ export const leaseQuery = z.strictObject({ at, limit: limitOf(100, 1000), cursor
 
 const violationCodes = Object.keys(leaseViolations) as [LeaseViolationCode, ...LeaseViolationCode[]]
 
+const violations = z.array(z.strictObject({ code: z.enum(violationCodes), seq, detail: z.string() }))
+/** Violations of one lease, or of one id, that an answer tells at most. */
+export const violationsToldMax = 20
+const violationsTold = {
+  violations: violations
+    .max(violationsToldMax)
+    .describe(
+      `The newest, in the order in which they were found: at most ${violationsToldMax}. A search for the lease finds the entries that name it.`,
+    ),
+  violation_count: z.int().min(0).describe('How many there are in all.'),
+}
+
 export const lease = z
   .strictObject({
     lease_id: z.string(),
@@ -38,7 +50,7 @@ export const lease = z
     max_invocations: z.int().nullable().describe('null: without limit.'),
     expires_at: z.string().describe('As the emitter gave it.'),
     granted_seq: seq,
-    violations: z.array(z.strictObject({ code: z.enum(violationCodes), seq, detail: z.string() })),
+    ...violationsTold,
   })
   .meta({
     id: 'Lease',
@@ -46,3 +58,9 @@ export const lease = z
   })
 
 export const leasesPage = pageOf(lease).meta({ id: 'LeasesPage', description: 'By `granted_seq`.' })
+
+export const leasesOfId = pageOf(lease).extend(violationsTold).meta({
+  id: 'LeasesOfId',
+  description:
+    'By `granted_seq`; none where the id was only spoken of. Its own `violations` belong to no lease: they were found while nothing had been granted under the id.',
+})

@@ -3,7 +3,7 @@ import type { FaultCode } from '../base/fault.ts'
 import * as admin from './admin.ts'
 import { dsseLinesType, entriesPage, entriesQuery, entryItem, eventStreamType } from './entries.ts'
 import { eventTypeBatch, eventTypeOne, jsonType, ndjsonType, receipts } from './ingest.ts'
-import { leaseQuery, leasesPage, leasesQuery } from './leases.ts'
+import { leaseQuery, leasesOfId, leasesPage, leasesQuery } from './leases.ts'
 import { keyId, ledgerName, seq, tokenId } from './names.ts'
 import { faultPage } from './problem.ts'
 import { searchPage, searchQuery } from './search.ts'
@@ -130,7 +130,7 @@ export const operations = {
     role: 'read',
     params: { ...ledger, lease: z.string().min(1).max(1024) },
     query: leaseQuery,
-    answers: { 200: { ...json('One, or more where the id was granted again.', leasesPage), headers: next } },
+    answers: { 200: { ...json('One, or more where the id was granted again.', leasesOfId), headers: next } },
     faults: ['not-found'],
   },
   listKeys: {

@@ -5,6 +5,7 @@ import { readCursor, writeCursor } from '../contract/cursor.ts'
 import type { lease, leaseQuery } from '../contract/leases.ts'
 import { momentMs } from '../contract/moment.ts'
 import type { LeaseAt, LeaseFilter } from '../projections/port.ts'
+import type { Told } from '../projections/violations.ts'
 import type { Kit } from './kit.ts'
 import { type Exchange, headOf, linkNext, route } from './route.ts'
 import { cursorFault, defined } from './search.ts'
@@ -13,21 +14,23 @@ import { cursorFault, defined } from './search.ts'
 export function leaseRoutes(app: FastifyInstance, kit: Kit): void {
   route(app, kit, 'listLeases', async exchange => {
     const { state: status, principal, server, tool } = exchange.query
-    return leasesPage(kit, exchange, exchange.query, defined({ status, principal, server, tool }))
+    const filter = defined({ status, principal, server, tool })
+    const { strays: _, ...page } = await pageOf(kit, exchange, exchange.query, filter)
+    return page
   })
   route(app, kit, 'getLease', async exchange => {
     const { lease } = exchange.params
-    const page = await leasesPage(kit, exchange, exchange.query, { lease })
-    if (page.items.length === 0 && exchange.query.cursor === undefined) {
+    const { strays, ...page } = await pageOf(kit, exchange, exchange.query, { lease })
+    if (page.items.length === 0 && strays.violation_count === 0 && exchange.query.cursor === undefined) {
       throw new Fault('not-found', `No lease was granted under this id up to seq ${page.as_of}.`)
     }
-    return page
+    return { ...page, ...strays }
   })
 }
 
 type Paging = z.output<typeof leaseQuery>
 
-async function leasesPage(
+async function pageOf(
   kit: Kit,
   { request, reply, params: { ledger } }: Exchange<'listLeases'> | Exchange<'getLease'>,
   { at, limit, cursor }: Paging,
@@ -45,8 +48,16 @@ async function leasesPage(
   const page = await leases.list(ledger, filter, atMs, limit, begin?.[1], at === undefined)
   const next = page.next === undefined ? null : writeCursor(suite, scope, [atMs, page.next])
   if (next !== null) reply.header('link', linkNext(request, 'cursor', next))
-  return { items: page.items.map(leaseOf), next, as_of: page.asOf, complete: page.asOf >= head.seq }
+  return {
+    ...{ items: page.items.map(leaseOf), next, as_of: page.asOf, complete: page.asOf >= head.seq },
+    strays: toldOf(page.strays),
+  }
 }
+
+const toldOf = ({ violations, violationCount }: Told = { violations: [], violationCount: 0 }) => ({
+  violations: violations.map(({ code, seq, detail }) => ({ code, seq, detail })),
+  violation_count: violationCount,
+})
 
 function leaseOf({ lease: terms, status, invocationCount }: LeaseAt): z.output<typeof lease> {
   return {
@@ -59,6 +70,6 @@ function leaseOf({ lease: terms, status, invocationCount }: LeaseAt): z.output<t
     max_invocations: terms.maxInvocations ?? null,
     expires_at: terms.expiresAt,
     granted_seq: terms.grantedSeq,
-    violations: terms.violations.map(({ code, seq, detail }) => ({ code, seq, detail })),
+    ...toldOf(terms),
   }
 }

@@ -14,6 +14,7 @@ import {
   recordSigVerdicts,
   type Seq,
 } from './entry.ts'
+import { frameIndex } from './frame-place.ts'
 
 /** An entry, read. */
 export type Entry = EntryFrame & { readonly v: typeof entryVersion; readonly event: AepEvent }
@@ -64,7 +65,7 @@ export function decodeEntry(bytes: Uint8Array): EntryDecoding {
  * in one way only, so that one pattern tells all of it, and only the event is left to be parsed.
  */
 function soundEntry(text: string): Entry | undefined {
-  const end = text.lastIndexOf(frameStart)
+  const end = frameIndex(text)
   const frame = end < 0 || !text.startsWith('{"event":{') ? undefined : frameAt(text, end)
   if (frame === undefined) return undefined
   const eventText = text.slice('{"event":'.length, end)
@@ -74,9 +75,6 @@ function soundEntry(text: string): Entry | undefined {
   if (!isLedgerName(ledger) || !isRecordedAt(recorded_at) || !isSeq(seq)) return undefined
   return { event: event as unknown as AepEvent, ledger, recorded_at, seq, ...rest, v: entryVersion }
 }
-
-/** How the frame begins behind the event. None of its members can hold a quote, so its last place in a text is the one. */
-export const frameStart = ',"intake":{"by":"'
 
 const tail = new RegExp(
   String.raw`,"intake":\{"by":"([a-z0-9_-]{1,32})","emitter_sig":"(${emitterSigVerdicts.join('|')})",` +

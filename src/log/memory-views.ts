@@ -27,7 +27,10 @@ class MemoryViews implements ViewStore {
   }
 
   get(view: string, ledger: string, key: string): Uint8Array | undefined {
-    return this.#rows(view, ledger)?.values.get(key)?.slice()
+    const rows = this.#rows(view, ledger)
+    if (rows === undefined) return undefined
+    viewKey(key, viewKeyBytesMax)
+    return rows.values.get(key)?.slice()
   }
 
   *range(view: string, ledger: string, { after, prefix = '', limit }: ViewRange): Generator<[string, Uint8Array]> {

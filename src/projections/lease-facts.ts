@@ -2,8 +2,10 @@ import { factsOf } from '../aep/event/facts-of.ts'
 import type { AepEvent, EventType } from '../aep/event/schema.ts'
 import type { DecisionFact, Fact, LeaseGrantedFact } from '../aep/facts.ts'
 import { momentMs } from '../aep/time.ts'
+import { utf8 } from '../base/bytes.ts'
 import type { Entry } from '../ledger/decode.ts'
-import type { LeaseTerms } from './leases.ts'
+import { frameIndex, isEventOf } from '../ledger/frame-place.ts'
+import type { LeaseTerms } from './lease-state.ts'
 
 /** What an entry says about the leases of one id. */
 export type LeaseFact = LeaseGranted | LeaseSuperseded | LeaseUsed | LeaseRevoked | LeaseCited
@@ -65,13 +67,14 @@ export const leaseFacts = ({ seq, recorded_at, event }: Entry): readonly LeaseFa
 /**
  * The same for an entry's bytes, of one's own log, without parsing what can't matter.
  *
- * Exact, whatever stands in people's texts: RFC 8785 puts `type` last in the event and nothing with quotes of anybody's
- * choosing behind the event, so the last match of each name is the entry's own; and it spells a member's name in one way,
- * so a decision whose bytes don't hold `"lease_id":` names no lease.
+ * Exact, whatever stands in people's texts: the frame and the type of the event are found from behind, where nothing of
+ * anybody's choosing stands, and RFC 8785 spells a member's name in one way, so a decision whose bytes don't hold
+ * `"lease_id":` names no lease.
  */
 export function leaseFactsIn(bytes: Uint8Array): readonly LeaseFact[] {
+  if (!isEventOf(bytes, concerned)) return none
   const text = decoder.decode(bytes)
-  const end = text.lastIndexOf(',"intake":{"by":"')
+  const end = frameIndex(text)
   const type = text.lastIndexOf(typeName, end) + typeName.length
   if (!mayConcern(text.slice(type, end - 2), text)) return none
   const recordedAt = text.indexOf(recordedAtName, end) + recordedAtName.length
@@ -81,6 +84,7 @@ export function leaseFactsIn(bytes: Uint8Array): readonly LeaseFact[] {
 }
 
 const none: readonly LeaseFact[] = []
+const concerned = ['aep.decision"', 'aep.lease.', 'aep.record"'].map(utf8)
 const decoder = new TextDecoder()
 const eventFrom = '{"event":'.length
 const typeName = '"type":"'

@@ -7,186 +7,152 @@ import type {
   LeaseSuperseded,
   LeaseUsed,
 } from './lease-facts.ts'
-import { append, include, itemsOf, lengthOf, noPages, type Pages, type TextSet } from './pages.ts'
-import type { LeaseViolationCode, ViolationMark } from './violations.ts'
+import type { Lease, LeaseChange, LeaseFamily, LeasePages, LeaseState, LeaseTerms, Mark } from './lease-state.ts'
+import { append, itemsOf, lastOf, lengthOf, newestFirst } from './pages.ts'
+import { type LeaseViolationCode, mark, type ViolationMark } from './violations.ts'
 
 export { type LeaseAt, leaseAt, leaseNow } from './lease-at.ts'
+export { LeaseBook } from './lease-book.ts'
 export { leaseFacts, leaseFactsIn } from './lease-facts.ts'
+export type { Lease, LeaseFamily, LeaseState } from './lease-state.ts'
 
 /** In order of precedence: when several hold, the first is the status. */
 export const leaseStatuses = ['revoked', 'superseded', 'expired', 'exhausted', 'active'] as const
 export type LeaseStatus = (typeof leaseStatuses)[number]
 
-/** What a lease allows, from one entry on. */
-export interface LeaseTerms {
-  readonly seq: number
-  readonly atMs: number
-  readonly principal: string
-  readonly server: string
-  readonly tools: readonly string[]
-  /** As given. */
-  readonly expiresAt: string
-  /** First moment at which it no longer holds; absent where `expiresAt` is no date, and it then never held. */
-  readonly expiresAtMs?: number
-  /** Absent: without limit. */
-  readonly maxInvocations?: number
-  readonly stateChanging?: boolean
-}
-
-/** One lease: a grant, known by its seq, with all that is remembered of it. */
-export interface Lease {
-  readonly leaseId: string
-  readonly grantedSeq: number
-  readonly grantedAtMs: number
-  /** As granted and as altered since, by (`atMs`, `seq`). */
-  readonly terms: readonly [LeaseTerms, ...LeaseTerms[]]
-  /** Uses by seq: the entry and the event's time. */
-  readonly uses: Pages<readonly [seq: number, atMs: number]>
-  /** Latest event time of a use; absent before the first. */
-  readonly lastUseMs?: number
-  /** Entries that ended it, each earlier in event time than those before: what comes later adds nothing. */
-  readonly revoked: readonly Mark[]
-  readonly superseded: readonly Mark[]
-  readonly violations: Pages<ViolationMark>
-}
-
-export interface Mark {
-  readonly seq: number
-  readonly atMs: number
-}
-
-/** All leases granted under one id, and what was said about that id. Plain JSON: same history, same bytes. */
-export interface LeaseFamily {
-  readonly leaseId: string
-  /** By `grantedSeq`. */
-  readonly leases: readonly Lease[]
-  /** The source of the first event that used or cited a lease here: its decisions are remembered without it. */
-  readonly source?: string
-  /** Decisions whose use was counted (`u`) or whose citation was found wrong (`c`). */
-  readonly decisions: TextSet
-  /** What belongs to no lease, because none had been granted. */
-  readonly strays: Pages<ViolationMark>
-}
-
 /**
- * The family after one more fact of its id. Pure: nothing given to it is changed, and a family may come back from JSON.
- * Facts have to come in the order of their entries. Cost: independent of the number of uses; linear in the grants and
- * alterations under this id, and in the uses only for an end that is dated before the last of them.
+ * What one more fact changes. Pure: nothing that `state` answers is changed, and it may come back from JSON. Facts have to
+ * come in the order of their entries, each after the changes of the one before.
+ *
+ * Cost: independent of uses, violations and decisions; the leases of the id are looked at from the newest on until one
+ * fits, all of them for a revocation. An end or a claim that is dated before what is known reads back as far as the start.
  */
-export function evolve(family: LeaseFamily | undefined, fact: LeaseFact): LeaseFamily {
-  const before = family ?? { leaseId: fact.lease, leases: [], decisions: [], strays: noPages }
+export function evolve(state: LeaseState, fact: LeaseFact): LeaseChange {
+  const family = state.family(fact.lease) ?? { leaseId: fact.lease }
   switch (fact.kind) {
     case 'granted':
-      return fact.as === 'amendment' ? amend(before, fact) : grant(before, fact)
+      return fact.as === 'amendment' ? amend(state, family, fact) : grant(family, fact)
     case 'superseded':
-      return supersede(before, fact)
+      return supersede(state, family, fact)
     case 'used':
-      return use(before, fact)
+      return use(state, family, fact)
     case 'revoked':
-      return revoke(before, fact)
+      return revoke(state, family, fact)
     case 'cited':
-      return cite(before, fact)
+      return cite(state, family, fact)
     default:
       return fact satisfies never
   }
 }
 
-/** The terms in force at `atMs` as far as entries up to `seqMax` say; before the first, those of the grant. */
-export function termsAt({ terms, grantedSeq }: Lease, atMs: number, seqMax = Number.MAX_SAFE_INTEGER): LeaseTerms {
-  const inForce = terms.findLast(one => one.atMs <= atMs && one.seq <= seqMax)
-  return inForce ?? terms.find(one => one.seq === grantedSeq) ?? terms[0]
+const none: readonly never[] = []
+const unchanged: LeaseChange = { leases: none, noted: none }
+
+/**
+ * The terms in force at `atMs` as far as entries up to `seqMax` say; before the first, those of the grant. Cost: linear in
+ * the alterations where the last of them is too late.
+ */
+export function termsAt(lease: Lease, atMs: number, pages: LeasePages, seqMax = Number.MAX_SAFE_INTEGER): LeaseTerms {
+  const { granted, latest, altered, grantedSeq } = lease
+  if (altered === undefined) return granted
+  const last = latest ?? granted
+  if (last.atMs <= atMs && last.seq <= seqMax) return last
+  let found: LeaseTerms | undefined
+  const consider = (terms: LeaseTerms): void => {
+    if (terms.atMs <= atMs && terms.seq <= seqMax && (found === undefined || terms.atMs >= found.atMs)) found = terms
+  }
+  consider(granted)
+  for (const terms of itemsOf(altered, n => pages.page('altered', grantedSeq, n))) consider(terms)
+  return found ?? granted
 }
 
-function grant(family: LeaseFamily, { lease: leaseId, seq, atMs, terms, as }: LeaseGranted): LeaseFamily {
-  const lease: Lease = {
-    leaseId,
-    grantedSeq: seq,
-    grantedAtMs: atMs,
-    terms: [terms],
-    uses: noPages,
-    revoked: [],
-    superseded: [],
-    violations: noPages,
-  }
-  const reused = as === 'grant' && family.leases.length > 0
-  return {
-    ...family,
-    leases: [...family.leases, reused ? blame(lease, { code: 'lease-id-reused', seq, atMs }) : lease],
-  }
+function grant(family: LeaseFamily, { lease: leaseId, seq, atMs, terms, as }: LeaseGranted): LeaseChange {
+  const lease: Lease = { leaseId, grantedSeq: seq, grantedAtMs: atMs, granted: terms }
+  const reused = as === 'grant' && family.grants !== undefined
+  const granted = reused ? blame(lease, mark('lease-id-reused', seq, atMs)) : lease
+  return { family: { ...family, grants: append(family.grants, seq) }, leases: [granted], noted: none }
 }
 
-function amend(family: LeaseFamily, fact: LeaseGranted): LeaseFamily {
+function amend(state: LeaseState, family: LeaseFamily, fact: LeaseGranted): LeaseChange {
   const { terms, seq, atMs } = fact
-  const { index } = choose(family, { principal: terms.principal, server: terms.server }, atMs)
-  if (index < 0) {
-    const granted = grant(family, { ...fact, as: 'grant' })
-    return update(granted, 0, lease => blame(lease, { code: 'alteration-of-unknown-lease', seq, atMs }))
+  const { lease } = choose(state, family, { principal: terms.principal, server: terms.server }, atMs)
+  if (lease === undefined) {
+    const { leases, ...change } = grant(family, { ...fact, as: 'grant' })
+    return { ...change, leases: leases.map(one => blame(one, mark('alteration-of-unknown-lease', seq, atMs))) }
   }
-  return update(family, index, lease => {
-    const later = lease.terms.findIndex(one => one.atMs > atMs)
-    const at = later < 0 ? lease.terms.length : later
-    const [first = terms, ...others] = lease.terms.toSpliced(at, 0, terms)
-    return blame({ ...lease, terms: [first, ...others] }, { code: 'lease-altered', seq, atMs })
-  })
+  const altered = append(lease.altered, terms, 1)
+  const isLatest = terms.atMs >= (lease.latest ?? lease.granted).atMs
+  const after: Lease = isLatest ? { ...lease, latest: terms, altered } : { ...lease, altered }
+  return changed(blame(after, mark('lease-altered', seq, atMs)))
 }
 
-function supersede(family: LeaseFamily, { seq, atMs, claim, by }: LeaseSuperseded): LeaseFamily {
-  const { index, misfits } = choose(family, claim, atMs)
-  if (index < 0) return stray(family, { code: 'renewal-of-unknown-lease', seq, atMs, about: by })
-  return update(family, index, lease => {
-    const ended = end(lease, 'superseded', { seq, atMs })
-    return misfits === '' ? ended : blame(ended, { code: 'renewal-does-not-fit', seq, atMs, about: misfits })
-  })
+function supersede(state: LeaseState, family: LeaseFamily, { seq, atMs, claim, by }: LeaseSuperseded): LeaseChange {
+  const { lease, misfits } = choose(state, family, claim, atMs)
+  if (lease === undefined) return stray(family, mark('renewal-of-unknown-lease', seq, atMs, by))
+  const ended = end(state, lease, 'superseded', { seq, atMs })
+  return changed(misfits === '' ? ended : blame(ended, mark('renewal-does-not-fit', seq, atMs, misfits)))
 }
 
 /** A revocation ends every lease that it may mean. */
-function revoke(family: LeaseFamily, { seq, atMs, claim }: LeaseRevoked): LeaseFamily {
-  const { index, misfits } = choose(family, claim, atMs)
-  if (index < 0) return stray(family, { code: 'revocation-of-unknown-lease', seq, atMs })
+function revoke(state: LeaseState, family: LeaseFamily, { seq, atMs, claim }: LeaseRevoked): LeaseChange {
+  const { lease, misfits } = choose(state, family, claim, atMs)
+  if (lease === undefined) return stray(family, mark('revocation-of-unknown-lease', seq, atMs))
+  const at: Mark = { seq, atMs }
   if (misfits !== '') {
-    const mark: ViolationMark = { code: 'revocation-does-not-fit', seq, atMs, about: misfits }
-    return update(family, index, lease => blame(end(lease, 'revoked', { seq, atMs }), mark))
+    return changed(blame(end(state, lease, 'revoked', at), mark('revocation-does-not-fit', seq, atMs, misfits)))
   }
-  const isMeant = (lease: Lease, n: number) =>
-    n === index || (lease.grantedAtMs <= atMs && misfitsOf(termsAt(lease, atMs), claim) === '')
-  const leases = family.leases.map((lease, n) => (isMeant(lease, n) ? end(lease, 'revoked', { seq, atMs }) : lease))
-  return { ...family, leases }
+  const leases: Lease[] = []
+  for (const other of leasesOf(state, family)) {
+    const isMeant =
+      other.grantedSeq === lease.grantedSeq ||
+      (other.grantedAtMs <= atMs && misfitsOf(termsAt(other, atMs, state), claim) === '')
+    const ended = isMeant ? end(state, other, 'revoked', at) : other
+    if (ended !== other) leases.push(ended)
+  }
+  return { leases, noted: none }
 }
 
-function use(family: LeaseFamily, fact: LeaseUsed): LeaseFamily {
+function use(state: LeaseState, family: LeaseFamily, fact: LeaseUsed): LeaseChange {
   const { seq, atMs, claim } = fact
-  const counted = fact.decisionId === undefined ? family : remember(family, 'u', fact.source, fact.decisionId)
-  if (counted === undefined) return family
-  const { index, misfits } = choose(counted, claim, atMs)
-  if (index < 0) return stray(counted, { code: 'use-of-unknown-lease', seq, atMs })
-  return update(counted, index, lease => useOf(lease, seq, atMs, misfits))
+  const counted =
+    fact.decisionId === undefined
+      ? { family, leases: none, noted: none }
+      : remember(state, family, 'u', fact.source, fact.decisionId)
+  if (counted === undefined) return unchanged
+  const { lease, misfits } = choose(state, counted.family, claim, atMs)
+  if (lease === undefined) {
+    return { ...stray(counted.family, mark('use-of-unknown-lease', seq, atMs)), noted: counted.noted }
+  }
+  return { ...counted, leases: [useOf(state, lease, seq, atMs, misfits)] }
 }
 
-function useOf(lease: Lease, seq: number, atMs: number, misfits: string): Lease {
-  const terms = termsAt(lease, atMs)
+function useOf(state: LeaseState, lease: Lease, seq: number, atMs: number, misfits: string): Lease {
+  const terms = termsAt(lease, atMs, state)
   const uses = append(lease.uses, [seq, atMs])
   const codes: LeaseViolationCode[] = []
   if (atMs < lease.grantedAtMs) codes.push('use-before-grant')
-  if (isEnded(lease.revoked, atMs)) codes.push('use-after-revocation')
-  if (isEnded(lease.superseded, atMs)) codes.push('use-after-supersede')
+  if (earliestOf(lease, 'revoked') <= atMs) codes.push('use-after-revocation')
+  if (earliestOf(lease, 'superseded') <= atMs) codes.push('use-after-supersede')
   if (isExpired(terms, atMs)) codes.push('use-after-expiry')
   if (isOver(terms, lengthOf(uses))) codes.push('over-use')
   let after: Lease = { ...lease, uses, lastUseMs: Math.max(lease.lastUseMs ?? atMs, atMs) }
-  if (misfits !== '') after = blame(after, { code: 'use-does-not-fit', seq, atMs, about: misfits })
-  for (const code of codes) after = blame(after, { code, seq, atMs })
+  if (misfits !== '') after = blame(after, mark('use-does-not-fit', seq, atMs, misfits))
+  for (const code of codes) after = blame(after, mark(code, seq, atMs))
   return after
 }
 
-function cite(family: LeaseFamily, { seq, atMs, claim, source, decisionId, decision }: LeaseCited): LeaseFamily {
-  const { index, misfits } = choose(family, claim, atMs)
-  if (index >= 0 && misfits === '') return family
+function cite(state: LeaseState, family: LeaseFamily, fact: LeaseCited): LeaseChange {
+  const { seq, atMs, claim, source, decisionId, decision } = fact
+  const { lease, misfits } = choose(state, family, claim, atMs)
+  if (lease !== undefined && misfits === '') return unchanged
   // A decision told twice, by the event and by the record, is wrong once.
-  const noted = remember(family, 'c', source, decisionId)
-  if (noted === undefined) return family
+  const noted = remember(state, family, 'c', source, decisionId)
+  if (noted === undefined) return unchanged
   const about = [misfits, decision === undefined ? '' : `decided ${decision}`].filter(Boolean).join('; ')
-  const mark = { seq, atMs, ...(about === '' ? {} : { about }) }
-  if (index < 0) return stray(noted, { code: 'decision-cites-unknown-lease', ...mark })
-  return update(noted, index, lease => blame(lease, { code: 'decision-does-not-fit', ...mark }))
+  if (lease === undefined) {
+    return { ...stray(noted.family, mark('decision-cites-unknown-lease', seq, atMs, about)), noted: noted.noted }
+  }
+  return { ...noted, leases: [blame(lease, mark('decision-does-not-fit', seq, atMs, about))] }
 }
 
 /** Whether `atMs` is at or past what the terms allow. */
@@ -197,26 +163,34 @@ export const isExpired = ({ expiresAtMs }: LeaseTerms, atMs: number): boolean =>
 const isOver = ({ maxInvocations = Number.POSITIVE_INFINITY }: LeaseTerms, uses: number): boolean =>
   uses > maxInvocations
 
-/** Whether one of the marks stands at or before `atMs`. */
-const isEnded = (marks: readonly Mark[], atMs: number): boolean =>
-  (marks.at(-1)?.atMs ?? Number.POSITIVE_INFINITY) <= atMs
+/** The leases of a family, the newest first. */
+function* leasesOf(state: LeaseState, { grants, leaseId }: LeaseFamily): Generator<Lease> {
+  for (const seq of newestFirst(grants, n => state.page('grants', leaseId, n))) {
+    const lease = state.lease(seq)
+    if (lease !== undefined) yield lease
+  }
+}
 
 /**
  * The lease that a claim is about: of those whose terms fit, the newest that had been granted by then, or else the newest;
- * where none fits, the newest, and what does not fit. `-1` where there is none at all.
+ * where none fits, the newest, and what does not fit. No lease where there is none at all.
  */
-function choose({ leases }: LeaseFamily, claim: LeaseClaim, atMs: number): { index: number; misfits: string } {
-  let fitting = -1
-  for (let index = leases.length - 1; index >= 0; index--) {
-    const lease = leases[index]
-    if (lease === undefined || misfitsOf(termsAt(lease, atMs), claim) !== '') continue
-    if (lease.grantedAtMs <= atMs) return { index, misfits: '' }
-    if (fitting < 0) fitting = index
+function choose(
+  state: LeaseState,
+  family: LeaseFamily,
+  claim: LeaseClaim,
+  atMs: number,
+): { lease: Lease | undefined; misfits: string } {
+  let newest: Lease | undefined
+  let fitting: Lease | undefined
+  for (const lease of leasesOf(state, family)) {
+    newest ??= lease
+    if (misfitsOf(termsAt(lease, atMs, state), claim) !== '') continue
+    if (lease.grantedAtMs <= atMs) return { lease, misfits: '' }
+    fitting ??= lease
   }
-  if (fitting >= 0) return { index: fitting, misfits: '' }
-  const newest = leases.at(-1)
-  const misfits = newest === undefined ? '' : misfitsOf(termsAt(newest, atMs), claim)
-  return { index: leases.length - 1, misfits }
+  if (fitting !== undefined) return { lease: fitting, misfits: '' }
+  return { lease: newest, misfits: newest === undefined ? '' : misfitsOf(termsAt(newest, atMs, state), claim) }
 }
 
 /** What of a claim is outside the terms; what was not said is not held against it. */
@@ -228,37 +202,55 @@ function misfitsOf({ principal, server, tools }: LeaseTerms, claim: LeaseClaim):
   return misfits.join(', ')
 }
 
+/** When it was ended, as far as is known. */
+const earliestOf = (lease: Lease, how: 'revoked' | 'superseded'): number =>
+  lastOf(lease[how])?.atMs ?? Number.POSITIVE_INFINITY
+
 /** The lease ended at a mark; uses that are dated after it, and came before it, are blamed now. */
-function end(lease: Lease, how: 'revoked' | 'superseded', mark: Mark): Lease {
-  const earliest = lease[how].at(-1)?.atMs ?? Number.POSITIVE_INFINITY
-  if (mark.atMs >= earliest) return lease
-  let after: Lease = { ...lease, [how]: [...lease[how], mark] }
-  if ((lease.lastUseMs ?? Number.NEGATIVE_INFINITY) < mark.atMs) return after
+function end(pages: LeasePages, lease: Lease, how: 'revoked' | 'superseded', at: Mark): Lease {
+  const earliest = earliestOf(lease, how)
+  if (at.atMs >= earliest) return lease
+  let after: Lease = { ...lease, [how]: append(lease[how], at) }
+  if ((lease.lastUseMs ?? Number.NEGATIVE_INFINITY) < at.atMs) return after
   const code = how === 'revoked' ? 'use-after-revocation' : 'use-after-supersede'
-  for (const [seq, atMs] of itemsOf(lease.uses)) {
-    if (atMs >= mark.atMs && atMs < earliest) {
-      after = blame(after, { code, seq, atMs, foundSeq: mark.seq })
-    }
+  for (const [seq, atMs] of itemsOf(lease.uses, n => pages.page('uses', lease.grantedSeq, n))) {
+    if (atMs >= at.atMs && atMs < earliest) after = blame(after, { code, seq, atMs, foundSeq: at.seq })
   }
   return after
 }
 
-const update = (family: LeaseFamily, index: number, change: (lease: Lease) => Lease): LeaseFamily => {
-  const lease = family.leases[index]
-  return lease === undefined ? family : { ...family, leases: family.leases.with(index, change(lease)) }
-}
+const changed = (lease: Lease): LeaseChange => ({ leases: [lease], noted: none })
 
-const blame = (lease: Lease, mark: ViolationMark): Lease => ({ ...lease, violations: append(lease.violations, mark) })
-
-const stray = (family: LeaseFamily, mark: ViolationMark): LeaseFamily => ({
-  ...family,
-  strays: append(family.strays, mark),
+const blame = (lease: Lease, found: ViolationMark): Lease => ({
+  ...lease,
+  violations: append(lease.violations, found),
+  lastViolationMs: Math.max(lease.lastViolationMs ?? found.atMs, found.atMs),
 })
 
+const stray = (family: LeaseFamily, found: ViolationMark): LeaseChange => ({
+  family: { ...family, strays: append(family.strays, found) },
+  leases: none,
+  noted: none,
+})
+
+/** Decisions that a family remembers itself, and how long each is at most: beyond that they are noted beside it. */
+const recentMax = 64
+const recentLengthMax = 64
+
 /** The family with the decision remembered, or `undefined` when it was already. Decision ids are their source's own. */
-function remember(family: LeaseFamily, what: 'u' | 'c', source: string, decisionId: string): LeaseFamily | undefined {
-  const home = family.source ?? source
-  const id = source === home ? ` ${decisionId}` : JSON.stringify([source, decisionId])
-  const decisions = include(family.decisions, what + id)
-  return decisions === undefined ? undefined : { ...family, source: home, decisions }
+function remember(
+  state: LeaseState,
+  family: LeaseFamily,
+  what: 'u' | 'c',
+  source: string,
+  decisionId: string,
+): (LeaseChange & { readonly family: LeaseFamily }) | undefined {
+  const { source: home = source, recent = none, noted, leaseId } = family
+  const decision = what + (source === home ? ` ${decisionId}` : JSON.stringify([source, decisionId]))
+  if (recent.includes(decision) || (noted && state.isNoted(leaseId, decision))) return undefined
+  const after = { ...family, source: home }
+  if (decision.length > recentLengthMax) return { family: { ...after, noted: true }, leases: none, noted: [decision] }
+  if (recent.length < recentMax)
+    return { family: { ...after, recent: [...recent, decision] }, leases: none, noted: none }
+  return { family: { ...after, recent: [decision], noted: true }, leases: none, noted: recent }
 }

@@ -1,61 +1,67 @@
 /**
- * Two collections for folds: plain JSON, never changed in place, and cheap to add to however long they are, because an
- * addition copies one page and shares the rest. What they look like depends on the history alone.
+ * A list that only grows, for folds: plain JSON, never changed in place, and cheap to add to however long it is. What it
+ * looks like depends on the history alone. An absent one is empty.
+ *
+ * Full pages may be taken out and kept elsewhere (`settle`): whoever wants to see them says where (`PageReader`). An
+ * addition never does.
  */
-
-/** A list that only grows. */
 export interface Pages<T> {
-  /** Pages of exactly `pageLength` items. */
-  readonly full: readonly (readonly T[])[]
+  /** Full pages that are kept elsewhere, which come first; absent: none. */
+  readonly stored?: number
+  /** Full pages since. */
+  readonly full?: readonly (readonly T[])[]
+  /** The open page: what comes after those; never empty. */
   readonly tail: readonly T[]
 }
 
-const pageLength = 256
+/** Items of the `n`th page that is kept elsewhere. */
+export type PageReader<T> = (n: number) => readonly T[]
 
-export const noPages: Pages<never> = { full: [], tail: [] }
+/** Items of a full page, where its list says nothing else. */
+export const pageLength = 64
 
-/** The list with `item` at its end. Cost: a copy of less than a page, and every 256 items one of the list of pages. */
-export function append<T>({ full, tail }: Pages<T>, item: T): Pages<T> {
-  const longer = [...tail, item]
-  return longer.length < pageLength ? { full, tail: longer } : { full: [...full, longer], tail: [] }
+/** The list with `item` at its end, in pages of `length`. Cost: a copy of less than a page. */
+export function append<T>(pages: Pages<T> | undefined, item: T, length = pageLength): Pages<T> {
+  if (pages === undefined) return { tail: [item] }
+  const { full = [], tail } = pages
+  if (tail.length < length) return { ...pages, tail: [...tail, item] }
+  return { ...pages, full: [...full, tail], tail: [item] }
 }
 
-export const lengthOf = ({ full, tail }: Pages<unknown>): number => full.length * pageLength + tail.length
+export const lengthOf = (pages: Pages<unknown> | undefined): number =>
+  pages === undefined ? 0 : ((pages.stored ?? 0) + (pages.full?.length ?? 0)) * pageLength + pages.tail.length
 
-/** All items, in order. */
-export function* itemsOf<T>({ full, tail }: Pages<T>): Generator<T> {
-  for (const page of full) yield* page
-  yield* tail
+/** The newest item. */
+export const lastOf = <T>(pages: Pages<T> | undefined): T | undefined => pages?.tail.at(-1)
+
+/** All items, in order. Cost: a read of each page that is kept elsewhere, when its turn comes. */
+export function* itemsOf<T>(pages: Pages<T> | undefined, read: PageReader<T> = keptHere): Generator<T> {
+  if (pages === undefined) return
+  for (let n = 0; n < (pages.stored ?? 0); n++) yield* read(n)
+  for (const page of pages.full ?? []) yield* page
+  yield* pages.tail
 }
 
-/** A set of texts: non-empty pages of texts in order, each page before the next. */
-export type TextSet = readonly (readonly string[])[]
-
-/** The set with `text` in it, or `undefined` when it is in already. Cost: two binary searches, and a copy of a page. */
-export function include(set: TextSet, text: string): TextSet | undefined {
-  if (set.length === 0) return [[text]]
-  const at = Math.max(0, countUpTo(set, text, first) - 1)
-  const page = set[at] ?? []
-  const within = countUpTo(page, text, itself)
-  if (within > 0 && page[within - 1] === text) return undefined
-  const longer = page.toSpliced(within, 0, text)
-  if (longer.length <= pageLength) return set.with(at, longer)
-  const half = pageLength / 2
-  return set.toSpliced(at, 1, longer.slice(0, half), longer.slice(half))
+/** All items, the newest first. */
+export function* newestFirst<T>(pages: Pages<T> | undefined, read: PageReader<T> = keptHere): Generator<T> {
+  if (pages === undefined) return
+  yield* backwards(pages.tail)
+  const { full = [] } = pages
+  for (let n = full.length - 1; n >= 0; n--) yield* backwards(full[n] ?? [])
+  for (let n = (pages.stored ?? 0) - 1; n >= 0; n--) yield* backwards(read(n))
 }
 
-const first = (page: readonly string[]): string => page[0] ?? ''
-const itself = (text: string): string => text
+function* backwards<T>(items: readonly T[]): Generator<T> {
+  for (let n = items.length - 1; n >= 0; n--) yield items[n] as T
+}
 
-/** How many of the `items`, which stand in order of their keys, have a key up to `text`. */
-function countUpTo<T>(items: readonly T[], text: string, keyOf: (item: T) => string): number {
-  let low = 0
-  let high = items.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    const item = items[middle]
-    if (item !== undefined && keyOf(item) <= text) low = middle + 1
-    else high = middle
-  }
-  return low
+/** The list without its full pages, and those, with the number of each: what comes out never changes again. */
+export function settle<T>(pages: Pages<T>): { pages: Pages<T>; taken: readonly [n: number, page: readonly T[]][] } {
+  const { stored = 0, full = [], tail } = pages
+  if (full.length === 0) return { pages, taken: [] }
+  return { pages: { stored: stored + full.length, tail }, taken: full.map((page, n) => [stored + n, page]) }
+}
+
+const keptHere = (n: number): never => {
+  throw new Error(`Page ${n} is kept elsewhere, and nobody says where.`)
 }

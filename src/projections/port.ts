@@ -1,4 +1,5 @@
 import type { LeaseAt, LeaseStatus } from './leases.ts'
+import type { Told } from './violations.ts'
 
 export type { LeaseAt } from './leases.ts'
 
@@ -15,6 +16,8 @@ export interface LeasePage {
   readonly items: readonly LeaseAt[]
   /** `grantedSeq` to go on after; absent on the last page. */
   readonly next?: number
+  /** Asked about one id: what was said of it while nothing had been granted under it, where there was anything. */
+  readonly strays?: Told
   /** Last seq that the answer knows of; -1 before the first. */
   readonly asOf: number
 }
@@ -27,7 +30,8 @@ export interface LeaseView {
   reached(ledger: string, seq: number, timeoutMs: number): Promise<boolean>
   /**
    * Leases of `ledger` as they stood at `atMs` by event time (`leaseAt`), at most `limit`, after `grantedSeq > after`.
-   * With `now`, `atMs` is the present, and all that is known counts however it is dated (`leaseNow`).
+   * With `now`, `atMs` is the present, and all that is known counts however it is dated (`leaseNow`). Of the violations
+   * of each the newest are told, and how many there are.
    */
   list(
     ledger: string,

@@ -26,7 +26,7 @@ export interface ViewStore {
   adopt(view: string, version: number): Promise<void>
   /** Last seq folded; -1 before the first. Cost: one lookup. */
   position(view: string, ledger: string): number
-  /** A copy of the value. */
+  /** A copy of the value. `RangeError` for a key that no row can have, once the view has any. */
   get(view: string, ledger: string, key: string): Uint8Array | undefined
   /** Rows in key order, read as they are asked for; a commit in between may or may not be seen. */
   range(view: string, ledger: string, range: ViewRange): Iterable<[key: string, value: Uint8Array]>

@@ -33,6 +33,22 @@ export interface ViolationMark {
   readonly about?: string
 }
 
+/** Characters of `about` that are kept: what a record says there is as long as the record. */
+const aboutLengthMax = 200
+
+/** A mark of the offending entry at `seq`. */
+export function mark(code: LeaseViolationCode, seq: number, atMs: number, about = ''): ViolationMark {
+  if (about === '') return { code, seq, atMs }
+  if (about.length <= aboutLengthMax) return { code, seq, atMs, about }
+  return { code, seq, atMs, about: `${about.slice(0, aboutLengthMax - 1).toWellFormed()}…` }
+}
+
+/** Violations as they are told: the newest, in the order in which they were found, and how many there are in all. */
+export interface Told {
+  readonly violations: readonly Violation[]
+  readonly violationCount: number
+}
+
 /** A violation as it is told. */
 export interface Violation {
   readonly code: LeaseViolationCode

@@ -1,6 +1,7 @@
-import { textOf } from '../base/bytes.ts'
+import { textOf, utf8 } from '../base/bytes.ts'
 import { readEntry } from '../ledger/decode.ts'
 import type { StoredEntry } from '../ledger/entry.ts'
+import { isEventOf } from '../ledger/frame-place.ts'
 import { type EmitterHistory, evolveEmitters, noEmitters } from '../projections/emitters.ts'
 import { evolveKeys, type KeyHistory, noKeys } from '../projections/keys.ts'
 import type { ViewChange, ViewStore } from '../projections/store.ts'
@@ -17,14 +18,13 @@ export const nothingRegistered: Registered = { keys: noKeys, emitters: noEmitter
 /** One row a ledger: both histories, as JSON. */
 const registryKey = 'r/registry'
 
-const ownType = Buffer.from('"type":"aep.ledger.')
+const ownTypes = [utf8('aep.ledger.')]
 
 /** The histories after more entries, in order; the same object when none of them speaks of keys or emitters. */
 export function evolveRegistered(before: Registered, entries: readonly StoredEntry[]): Registered {
   let after = before
   for (const { bytes } of entries) {
-    // Only entries of the ledger's own matter. Whoever writes these words inside a text has the entry read for nothing.
-    if (!holds(bytes, ownType)) continue
+    if (!isEventOf(bytes, ownTypes)) continue
     const entry = readEntry(bytes)
     const keys = evolveKeys(after.keys, entry)
     const emitters = evolveEmitters(after.emitters, entry)
@@ -32,9 +32,6 @@ export function evolveRegistered(before: Registered, entries: readonly StoredEnt
   }
   return after
 }
-
-const holds = (bytes: Uint8Array, words: Buffer): boolean =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes(words)
 
 /** The row as of the view's position. */
 export function registeredRow(store: ViewStore, ledger: string): Registered {

@@ -33,8 +33,12 @@ export class StateView implements View {
   async take(ledger: string, entries: readonly StoredEntry[]): Promise<void> {
     const last = entries.at(-1)
     if (last === undefined) return
-    const changes = [...registryChanges(this.#store, ledger, entries), ...this.leases.changes(ledger, entries)]
-    await this.#store.commit(stateView, ledger, last.seq, changes)
+    const { changes, committed } = this.leases.step(ledger, entries)
+    await this.#store.commit(stateView, ledger, last.seq, [
+      ...registryChanges(this.#store, ledger, entries),
+      ...changes,
+    ])
+    committed(last.seq)
   }
 }
 

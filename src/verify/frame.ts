@@ -1,5 +1,6 @@
-import { frameAt, frameStart } from '../ledger/decode.ts'
+import { frameAt } from '../ledger/decode.ts'
 import type { EntryFrame } from '../ledger/entry.ts'
+import { frameIndex } from '../ledger/frame-place.ts'
 
 /** More bytes than any frame has. */
 const frameBytesMax = 640
@@ -11,6 +12,6 @@ const decoder = new TextDecoder()
  */
 export function readFrame(bytes: Uint8Array): EntryFrame | undefined {
   const text = decoder.decode(bytes.subarray(Math.max(0, bytes.length - frameBytesMax)))
-  const at = text.lastIndexOf(frameStart)
+  const at = frameIndex(text)
   return at < 0 ? undefined : frameAt(text, at)
 }

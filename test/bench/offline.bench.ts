@@ -7,7 +7,7 @@ import { fromHex } from '../../src/base/bytes.ts'
 import { nodeSuite } from '../../src/crypto/node.ts'
 import { leafHashOf } from '../../src/ledger/entry.ts'
 import { openEmbedded, openEmbeddedReader } from '../../src/log/embedded/open.ts'
-import { evolve, type LeaseFamily, leaseFactsIn } from '../../src/projections/leases.ts'
+import { LeaseBook, leaseFactsIn } from '../../src/projections/leases.ts'
 import { rebuildState } from '../../src/service/state-view.ts'
 import { addTo, newGroup, pack } from '../../src/verify/batch.ts'
 import { judgeBatch } from '../../src/verify/judge.ts'
@@ -105,17 +105,17 @@ async function foldLeases(dir: string): Promise<{ events: number; families: numb
   const reader = await openEmbeddedReader(dir)
   try {
     const begun = performance.now()
-    const families = new Map<string, LeaseFamily>()
+    const book = new LeaseBook()
     let next = 0
     for (;;) {
       const entries = await reader.read('default', next, 5000)
       if (entries.length === 0) break
       for (const { bytes } of entries) {
-        for (const fact of leaseFactsIn(bytes)) families.set(fact.lease, evolve(families.get(fact.lease), fact))
+        for (const fact of leaseFactsIn(bytes)) book.take(fact)
       }
       next += entries.length
     }
-    return { events: perSecond(next, performance.now() - begun), families: families.size }
+    return { events: perSecond(next, performance.now() - begun), families: book.families.size }
   } finally {
     await reader.close()
   }

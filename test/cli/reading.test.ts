@@ -224,12 +224,24 @@ describe('aep-ledger leases', () => {
       max_invocations: 3,
       expires_at: '2026-01-01T00:00:00Z',
       granted_seq: 5,
-      violations: [{ code: 'over-use', seq: 9, detail: 'x' }],
+      violations: [
+        { code: 'over-use', seq: 8, detail: 'x' },
+        { code: 'over-use', seq: 9, detail: 'x' },
+      ],
+      violation_count: 31,
     }
-    const handler: Handler = (_, answer) => json(answer, { items: [lease], next: null, as_of: 9, complete: true })
+    const strays = { violations: [{ code: 'use-of-unknown-lease', seq: 2, detail: 'used' }], violation_count: 2 }
+    const handler: Handler = ({ path }, answer) => {
+      const page = { items: [lease], next: null, as_of: 9, complete: true }
+      json(answer, path.endsWith('/leases') ? page : { ...page, ...strays })
+    }
     await withStub(handler, async ({ url, asked }) => {
-      const { out } = await cli(['leases', 'l 1', '--url', url, '--at', '0', '-o', 'table'])
-      assert.match(out, /l 1 {4}exhausted {3}3\/3 {2}s {7}a b {4}0123456789ab {2}2026-01-01T00:00:00Z {4}5 {2}over-use/)
+      const { out, err } = await cli(['leases', 'l 1', '--url', url, '--at', '0', '-o', 'table'])
+      assert.match(
+        out,
+        /l 1 {4}exhausted {3}3\/3 {2}s {7}a b {4}0123456789ab {2}2026-01-01T00:00:00Z {4}5 {2}over-use \(31\)/,
+      )
+      assert.match(err, /use-of-unknown-lease at seq 2: used\nand 1 before these\n/)
       assert.equal(asked[0]?.path, '/v1/ledgers/default/leases/l%201')
       assert.equal(asked[0]?.query.get('at'), '0')
       assert.equal((await cli(['leases', 'l 1', '--url', url, '--state', 'active'])).code, 2)

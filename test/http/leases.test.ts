@@ -21,7 +21,7 @@ beforeEach(() => {
 const leaseAt = (grantedSeq: number, leaseId: string): LeaseAt => ({
   lease: {
     ...{ leaseId, grantedSeq, grantedAtMs: 0, seq: grantedSeq, atMs: 0, principal: 'ab'.repeat(8), server: 'files' },
-    ...{ tools: ['read', 'write'], expiresAt: 'tomorrow', violations: [] },
+    ...{ tools: ['read', 'write'], expiresAt: 'tomorrow', violations: [], violationCount: 0 },
   },
   status: 'active',
   invocationCount: 0,
@@ -32,7 +32,12 @@ describe('a list of leases', () => {
     const violations = [{ code: 'over-use', seq: 9, atMs: 5, detail: 'used more often than it allows' } as const]
     const base = leaseAt(1, 'one')
     world.leases.items = [
-      { ...base, lease: { ...base.lease, maxInvocations: 2, violations }, status: 'exhausted', invocationCount: 3 },
+      {
+        ...base,
+        lease: { ...base.lease, maxInvocations: 2, violations, violationCount: 31 },
+        status: 'exhausted',
+        invocationCount: 3,
+      },
       leaseAt(2, 'two'),
     ]
     const { json } = await ask(world.app, { url })
@@ -40,6 +45,7 @@ describe('a list of leases', () => {
       ...{ lease_id: 'one', principal_hash: 'ab'.repeat(8), server_id: 'files', granted_tools: ['read', 'write'] },
       ...{ status: 'exhausted', invocation_count: 3, max_invocations: 2, expires_at: 'tomorrow', granted_seq: 1 },
       violations: [{ code: 'over-use', seq: 9, detail: 'used more often than it allows' }],
+      violation_count: 31,
     })
     assert.equal(json.items[1].max_invocations, null)
   })
@@ -96,6 +102,21 @@ describe('the leases of one id', () => {
       [3, 4],
     )
     assert.equal((await ask(world.app, { url: `${url}/a%2Fb%20c` })).json.items[0].granted_seq, 5)
+  })
+
+  it('are none, and what was done under it, where nobody granted it', async () => {
+    const violations = [{ code: 'use-of-unknown-lease', seq: 9, atMs: 5, detail: 'used, and nobody had' } as const]
+    world.leases.strays.set('nobody', { violations, violationCount: 1 })
+    const { status, json } = await ask(world.app, { url: `${url}/nobody` })
+    world.leases.strays.clear()
+    assert.equal(status, 200)
+    assert.deepEqual(json, {
+      ...{ items: [], next: null, as_of: 10, complete: true },
+      ...{ violations: [{ code: 'use-of-unknown-lease', seq: 9, detail: 'used, and nobody had' }], violation_count: 1 },
+    })
+    const granted = await ask(world.app, { url: `${url}/again` })
+    assert.deepEqual([granted.json.violations, granted.json.violation_count], [[], 0])
+    assert.equal('violations' in (await ask(world.app, { url })).json, false)
   })
 
   it('are a 404 where there is none', async () => {

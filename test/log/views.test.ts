@@ -72,6 +72,8 @@ for (const [name, make] of [
       await assert.rejects(views.commit('leases', 'default', 10, [put('\ud800')]), RangeError)
       assert.equal(views.dump('leases', 'default'), before)
       await views.commit('long', 'default', 0, [put(long)])
+      assert.deepEqual(views.get('long', 'default', long), utf8(long))
+      for (const key of [`${long}x`, '\ud800']) assert.throws(() => views.get('long', 'default', key), RangeError)
       assert.deepEqual(keysOf(views.range('long', 'default', { ...everything, after: long.slice(1) })), [long])
     })
     it('ranges over keys in the order of their bytes', async () => {

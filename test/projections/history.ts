@@ -5,7 +5,8 @@ import type { Json, JsonObject } from '../../src/aep/json.ts'
 import type { Entry } from '../../src/ledger/decode.ts'
 import { readEntry } from '../../src/ledger/decode.ts'
 import { encodeEntry, type Seq, zeroHash } from '../../src/ledger/entry.ts'
-import { evolve, type LeaseFamily, leaseFacts } from '../../src/projections/leases.ts'
+import { type Lease, LeaseBook, type LeaseFamily, leaseFacts } from '../../src/projections/leases.ts'
+import { itemsOf } from '../../src/projections/pages.ts'
 
 /** Entries as tests tell them: an event at a minute of the day, in order, from seq 1 on. */
 
@@ -77,19 +78,28 @@ export const bytesOf = (event: AepEvent, seq: number): Uint8Array =>
     canonicalText(event as Json),
   )
 
-/** Every family that the entries tell of, by lease id. */
-export function fold(entries: Iterable<Entry>, families = new Map<string, LeaseFamily>()): Map<string, LeaseFamily> {
-  for (const entry of entries) {
-    for (const fact of leaseFacts(entry)) families.set(fact.lease, evolve(families.get(fact.lease), fact))
-  }
-  return families
+/** All leases that the entries tell of. */
+export function fold(entries: Iterable<Entry>, book = new LeaseBook()): LeaseBook {
+  for (const entry of entries) for (const fact of leaseFacts(entry)) book.take(fact)
+  return book
 }
 
 export const told = (...events: readonly Told[]): Entry[] => events.map((event, n) => entryOf(event, n + 1))
 
+/** What is known of a lease id, with its leases by the seq of their grants. */
+export interface KnownFamily extends LeaseFamily {
+  readonly leases: readonly Lease[]
+}
+
+export function familyIn(book: LeaseBook, lease: string): KnownFamily | undefined {
+  const family = book.family(lease)
+  if (family === undefined) return undefined
+  return { ...family, leases: [...itemsOf(family.grants)].flatMap(seq => book.lease(seq) ?? []) }
+}
+
 /** The family of a lease id after the events, which are entries 1, 2, 3 … */
-export function familyAfter(events: readonly Told[], lease = 'l-1'): LeaseFamily {
-  const family = fold(told(...events)).get(lease)
+export function familyAfter(events: readonly Told[], lease = 'l-1'): KnownFamily {
+  const family = familyIn(fold(told(...events)), lease)
   if (family === undefined) throw new Error(`nothing was said of ${lease}`)
   return family
 }

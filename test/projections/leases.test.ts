@@ -45,6 +45,7 @@ describe('a lease', () => {
         maxInvocations: 3,
         stateChanging: true,
         violations: [],
+        violationCount: 0,
       },
       status: 'active',
       invocationCount: 0,

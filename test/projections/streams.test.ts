@@ -5,7 +5,7 @@ import type { Json } from '../../src/aep/json.ts'
 import { wasmagentEvent, wasmagentSource } from '../../src/aep/wasmagent.ts'
 import { nodeSuite } from '../../src/crypto/node.ts'
 import { readEntry } from '../../src/ledger/decode.ts'
-import { evolve, type LeaseFamily, leaseAt, leaseFacts, leaseFactsIn, leaseNow } from '../../src/projections/leases.ts'
+import { LeaseBook, leaseAt, leaseFacts, leaseFactsIn, leaseNow } from '../../src/projections/leases.ts'
 import { conformanceSkip, conformanceText } from '../support/conformance.ts'
 import { bytesOf } from './history.ts'
 
@@ -38,36 +38,34 @@ function entriesOf(file: string): Uint8Array[] {
 
 describe('the leases of the conformance streams', { skip: conformanceSkip }, () => {
   for (const [file, { end_ms, leases }] of conformanceSkip ? [] : summaries()) {
-    const families = new Map<string, LeaseFamily>()
+    const book = new LeaseBook()
 
     it(`${file}: bytes of entries say what the entries say`, () => {
       for (const bytes of entriesOf(file)) {
         const facts = leaseFactsIn(bytes)
         assert.deepEqual(facts, leaseFacts(readEntry(bytes)))
-        for (const fact of facts) families.set(fact.lease, evolve(families.get(fact.lease), fact))
+        for (const fact of facts) book.take(fact)
       }
     })
 
     it(`${file}: ${leases.length} leases stand at its end as its summary says`, () => {
-      const found = [...families.values()]
-        .flatMap(({ leases }) => leases)
-        .map(lease => {
-          const standing = leaseAt(lease, end_ms)
-          assert.ok(standing)
-          assert.deepEqual(leaseNow(lease, end_ms), standing, 'nothing is dated later than the end')
-          const { leaseId, principal, server, maxInvocations, expiresAt } = standing.lease
-          const limit = maxInvocations === undefined ? {} : { maxInvocations }
-          const { invocationCount, status } = standing
-          return {
-            leaseId,
-            principalHash: principal,
-            serverId: server,
-            invocationCount,
-            ...limit,
-            expiresAt,
-            status_at_end: status,
-          }
-        })
+      const found = [...book.leases.values()].map(lease => {
+        const standing = leaseAt(lease, end_ms)
+        assert.ok(standing)
+        assert.deepEqual(leaseNow(lease, end_ms), standing, 'nothing is dated later than the end')
+        const { leaseId, principal, server, maxInvocations, expiresAt } = standing.lease
+        const limit = maxInvocations === undefined ? {} : { maxInvocations }
+        const { invocationCount, status } = standing
+        return {
+          leaseId,
+          principalHash: principal,
+          serverId: server,
+          invocationCount,
+          ...limit,
+          expiresAt,
+          status_at_end: status,
+        }
+      })
       const expected = leases.map(
         ({ reference_valid_at_end: _, ...lease }: Expected & { reference_valid_at_end?: boolean }) => lease,
       )
@@ -75,9 +73,9 @@ describe('the leases of the conformance streams', { skip: conformanceSkip }, () 
     })
 
     it(`${file}: nothing was done against a lease but to cite it where it does not fit, and be denied`, () => {
-      for (const family of families.values()) {
-        assert.deepEqual(family.strays.tail, [])
-        for (const { code, detail } of family.leases.flatMap(lease => leaseNow(lease, end_ms).lease.violations)) {
+      for (const family of book.families.values()) assert.equal(family.strays, undefined)
+      for (const lease of book.leases.values()) {
+        for (const { code, detail } of leaseNow(lease, end_ms).lease.violations) {
           assert.equal(code, 'decision-does-not-fit')
           assert.match(detail, /decided deny$/)
         }

@@ -16,7 +16,7 @@ const violations = (...events: readonly Told[]) =>
     leaseNow(lease, 0).lease.violations.map(({ code, seq }) => `${code} ${seq}`),
   )
 const strays = (...events: readonly Told[]) =>
-  strayViolations(familyAfter(events)).map(({ code, seq }) => `${code} ${seq}`)
+  strayViolations(familyAfter(events)).violations.map(({ code, seq }) => `${code} ${seq}`)
 
 describe('a violation', () => {
   it('is a use beyond the last', () => {

@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander'
-import { leaseStatuses, leasesPage } from '../../contract/leases.ts'
+import { leaseStatuses, leasesOfId, leasesPage } from '../../contract/leases.ts'
 import { clientOf, ledgerPath } from '../client.ts'
 import type { Context } from '../context.ts'
 import { usageError } from '../exit.ts'
@@ -21,6 +21,8 @@ interface LeasesOptions extends RemoteOptions {
 }
 
 type Page = (typeof leasesPage)['_output']
+/** What was done under an id while no lease had it. */
+type Strays = Partial<Pick<(typeof leasesOfId)['_output'], 'violations' | 'violation_count'>>
 type Lease = Page['items'][number]
 
 export function leasesVerb(context: Context): Command {
@@ -64,19 +66,26 @@ async function leases(context: Context, lease: string | undefined, options: Leas
   const form = options.output ?? (context.out.isTty ? 'table' : 'jsonl')
   const items: Lease[] = []
   for (let cursor = options.cursor; ; ) {
-    const page = await client.json(path, leasesPage, {
-      query: { state, principal, server, tool, at, limit, cursor },
-      tries: 3,
-    })
+    const request = { query: { state, principal, server, tool, at, limit, cursor }, tries: 3 }
+    const page: Page & Strays =
+      lease === undefined ? await client.json(path, leasesPage, request) : await client.json(path, leasesOfId, request)
     if (form === 'jsonl') for (const item of page.items) await context.out.line(JSON.stringify(item))
     else items.push(...page.items)
     cursor = page.next ?? undefined
     if (cursor !== undefined && options.all === true && !context.out.gone.aborted) continue
     if (form === 'json') await context.out.line(JSON.stringify({ ...page, items }, null, 2))
     if (form === 'table') await showTable(context, items)
+    if (form !== 'json') await sayStrays(context, page)
     if (form !== 'json') await sayHowFar(context, page)
     return
   }
+}
+
+async function sayStrays({ err }: Context, { violations = [], violation_count: count = 0 }: Strays): Promise<void> {
+  const paint = painter(err)
+  for (const { code, seq, detail } of violations)
+    await err.line(paint('red', `${code} at seq ${seq}: ${shown(detail)}`))
+  if (count > violations.length) await err.line(paint('red', `and ${count - violations.length} before these`))
 }
 
 const statusStyles: Readonly<Record<Lease['status'], Style>> = {
@@ -99,8 +108,12 @@ async function showTable({ out }: Context, items: readonly Lease[]): Promise<voi
     shown(it.principal_hash.slice(0, 12)),
     shown(it.expires_at),
     String(it.granted_seq),
-    it.violations.length === 0 ? '' : paint('red', it.violations.map(({ code }) => code).join(' ')),
+    it.violation_count === 0 ? '' : paint('red', violationsOf(it)),
   ])
   const heads = ['lease', 'status', 'uses', 'server', 'tools', 'principal', 'expires', 'seq', 'violations']
   for (const line of table([heads, ...rows], [2, 7])) await out.line(line)
 }
+
+/** The kinds of violation that were told, and how many there are in all. */
+const violationsOf = ({ violations, violation_count: count }: Lease): string =>
+  `${[...new Set(violations.map(({ code }) => code))].join(' ')}${count > 1 ? ` (${count})` : ''}`

@@ -5,6 +5,7 @@ import { readEntry } from '../../../src/ledger/decode.ts'
 import { leafHashOf } from '../../../src/ledger/entry.ts'
 import type { LogReader } from '../../../src/log/port.ts'
 import type { LeaseAt, LeaseFilter, LeasePage, LeaseView } from '../../../src/projections/port.ts'
+import type { Told } from '../../../src/projections/violations.ts'
 import type { EventSearch, SearchCursor, SearchFilter, SearchHit, SearchPage } from '../../../src/query/port.ts'
 
 /** Search over the log itself, by type alone; it notes what it was asked, and can lag, fail or lie. */
@@ -64,6 +65,8 @@ const before = (hit: SearchHit, after: SearchCursor): boolean =>
 export class LeasesDouble implements LeaseView {
   readonly asked: { filter: LeaseFilter; atMs: number; after: number; now: boolean }[] = []
   items: readonly LeaseAt[] = []
+  /** What was said of lease ids that nobody had granted. */
+  readonly strays = new Map<string, Told>()
   at = Number.MAX_SAFE_INTEGER
 
   async position(): Promise<number> {
@@ -81,6 +84,7 @@ export class LeasesDouble implements LeaseView {
     )
     const items = wanted.slice(0, limit)
     const next = wanted.length > limit ? { next: items.at(-1)?.lease.grantedSeq ?? 0 } : {}
-    return { items, asOf: this.at, ...next }
+    const strays = this.strays.get(filter.lease ?? '')
+    return { items, asOf: this.at, ...next, ...(strays && { strays }) }
   }
 }
