@@ -47,7 +47,9 @@ export function judgeOnAllCores(threads = availableParallelism()): JudgePool {
   }
 
   const start = (): Thread => {
-    const worker = new Worker(new URL(`./verify-worker${import.meta.url.slice(-3)}`, import.meta.url), { resourceLimits })
+    const worker = new Worker(new URL(`./verify-worker${import.meta.url.slice(-3)}`, import.meta.url), {
+      resourceLimits,
+    })
     const thread = { worker, queued: 0 }
     worker.on('message', (answer: Answer) => {
       const job = waiting.get(answer.id)
