@@ -19,7 +19,9 @@ export interface EntrySource {
    */
   entries(from: number): AsyncIterable<readonly SourceEntry[]>
   /** What the source says its newest place is, if it says so. Read before the entries, so that it may since have grown. */
-  readonly head?: { readonly seq: number; readonly leafHash: string }
+  readonly head?: { readonly seq: number; readonly leafHash: string; readonly recordedAt?: string }
+  /** What is wrong with what the source says of its newest place, by itself; `seq` where it is about a place. */
+  readonly headFault?: { readonly seq?: number; readonly remark: Remark }
   /** A record kept beside the log, by its SHA-256; absent where the source carries none. */
   record?(digest: string, seq: number): Promise<Uint8Array | undefined>
 }

@@ -121,7 +121,7 @@ function take(run: Run, entry: SourceEntry): void {
   const { key, remark } = choose(run, entry, frame, seq)
   // An entry that stands again was judged under its key where it stood first.
   if (remark && placed) say(remark)
-  if (placed) for (const pinned of run.pins.check(seq, leafHash)) say(pinned)
+  if (placed) for (const pinned of run.pins.check(seq, leafHash, frame?.recorded_at)) say(pinned)
   if (opened) {
     const holds =
       key === undefined ? run.trust.keys.length === 0 : suite.verify(key, signingInput(entry.bytes), entry.signature)
@@ -191,6 +191,7 @@ function close(run: Run): readonly Finding[] {
   const { ledger } = run.source
   const remarks: { readonly seq?: number; readonly remark: Remark }[] = [
     ...run.pins.missing(run.walk.next),
+    ...(run.source.headFault ? [run.source.headFault] : []),
     ...run.followUp.close(),
   ]
   if (run.trust.keys.length === 0 && run.entries > 0) {

@@ -2,8 +2,8 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { ledgerList, ledgerState } from '../../contract/admin.ts'
 import { dsseLinesType } from '../../contract/entries.ts'
-import { openEmbeddedReader } from '../../log/embedded/open.ts'
-import type { LogReader } from '../../log/port.ts'
+import type { Head } from '../../ledger/entry.ts'
+import { type EmbeddedReader, openEmbeddedReader } from '../../log/embedded/open.ts'
 import { LogUnreadable } from '../../log/port.ts'
 import { readFrame } from '../../verify/frame.ts'
 import type { EntrySource, SourceEntry } from '../../verify/port.ts'
@@ -56,17 +56,22 @@ async function openFolder(dir: string, options: OpenOptions): Promise<Opened> {
       error,
     )
   })
-  const names = options.ledger === undefined ? await reader.ledgers() : [options.ledger]
-  const sources = await Promise.all(names.map(name => folderSource(reader, name)))
+  const listed = await reader.ledgers()
+  const names = options.ledger === undefined ? listed : [options.ledger]
+  const sources = await Promise.all(names.map(name => folderSource(reader, name, listed.includes(name))))
   return { about: dir, sources, close: () => reader.close() }
 }
 
-async function folderSource(reader: LogReader, ledger: string): Promise<OpenSource> {
-  const head = await reader.head(ledger)
-  const end = head === undefined ? Number.MAX_SAFE_INTEGER : head.seq + 1
+/** A ledger of a data folder, to its last entry, whatever its head says; an empty one where none is listed. */
+async function folderSource(reader: EmbeddedReader, ledger: string, listed: boolean): Promise<OpenSource> {
+  const { head, lastSeq = -1 } = await reader.extent(ledger)
+  const end = lastSeq + 1
+  const headFault = listed ? headFaultOf(head, lastSeq) : undefined
   return {
     ledger,
-    ...(head && { head: { seq: head.seq, leafHash: head.leafHash }, total: head.seq + 1 }),
+    total: end,
+    ...(head && { head }),
+    ...(headFault && { headFault }),
     async *entries(from) {
       for (let at = from; at < end; ) {
         const entries = await reader.read(ledger, at, Math.min(readEntries, end - at), readBytesMax)
@@ -78,6 +83,19 @@ async function folderSource(reader: LogReader, ledger: string): Promise<OpenSour
     },
     record: digest => reader.record(digest),
   }
+}
+
+/** Head and entries are written together: at no moment do they disagree. */
+function headFaultOf(head: Head | undefined, lastSeq: number): EntrySource['headFault'] {
+  if (head === undefined) {
+    const cause = 'The head that the store keeps of this ledger is damaged or missing.'
+    const expected = lastSeq < 0 ? 'a head' : `a head at seq ${lastSeq}`
+    return { remark: { code: 'source-head-unreadable', cause, expected } }
+  }
+  if (lastSeq <= head.seq) return undefined
+  const cause = 'The store holds entries behind its own head.'
+  const remark = { code: 'source-head', cause, expected: `seq ${head.seq} last`, found: `seq ${lastSeq}` } as const
+  return { seq: head.seq + 1, remark }
 }
 
 /** An export file. Its ledger is the one that its first readable entry names. */
@@ -139,7 +157,7 @@ async function remoteSource(client: Client, ledger: string, context: Context): P
   const { head } = await client.json(ledgerPath(ledger), ledgerState)
   return {
     ledger,
-    head: { seq: head.seq, leafHash: head.leaf_hash },
+    head: { seq: head.seq, leafHash: head.leaf_hash, recordedAt: head.recorded_at },
     total: head.seq + 1,
     async *entries(from) {
       const query = { from }
