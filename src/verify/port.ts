@@ -1,5 +1,6 @@
 import type { TrustedKey } from '../aep/keyring.ts'
 import type { StoredEntry } from '../ledger/entry.ts'
+import type { EmitterTerm } from '../projections/emitters.ts'
 import type { Remark } from './findings.ts'
 
 /** An entry as a source gives it. Nothing in it is authenticated yet: the verifier reads it defensively. */
@@ -67,8 +68,8 @@ export interface EntryBatch {
   readonly keys: readonly Uint8Array[]
   /** Which of `keys` entry `i` is to be checked under, plus 1; 0: its signature is not to be checked. */
   readonly keyOf: Uint8Array
-  /** Keys of emitters that entries before the batch registered, still in force or not. */
-  readonly emitters: readonly TrustedKey[]
+  /** Keys of emitters that entries before the batch registered, in that order, with their terms as those entries leave them. */
+  readonly emitters: readonly EmitterTerm[]
 }
 
 /** What came of a batch, an element an entry in each array. */
