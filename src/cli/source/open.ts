@@ -30,6 +30,8 @@ export interface OpenSource extends EntrySource {
 export interface OpenOptions extends RemoteOptions {
   /** Folder with records kept beside the log, each under its digest: what an export does not carry itself. */
   readonly records?: string
+  /** Ledgers that should be there: each is opened, and is empty where there is none. Without it an unknown one is an error. */
+  readonly expected?: readonly string[]
 }
 
 /**
@@ -42,6 +44,12 @@ export async function openSource(text: string, options: OpenOptions, context: Co
     throw usageError(`${text} is not there.`, 'Give a data folder, an export (.dsse.jsonl) or an http address.')
   return statSync(text).isDirectory() ? openFolder(text, options) : openExport(text, options)
 }
+
+/** What a ledger is called that nothing names. */
+export const unknownLedger = 'unknown'
+
+/** A ledger that the source does not have. */
+export const noEntries = (ledger: string): OpenSource => ({ ledger, total: 0, async *entries() {} })
 
 const readEntries = 512
 const readBytesMax = 4 << 20
@@ -57,10 +65,13 @@ async function openFolder(dir: string, options: OpenOptions): Promise<Opened> {
     )
   })
   const listed = await reader.ledgers()
-  const names = options.ledger === undefined ? listed : [options.ledger]
+  const names = namesFrom(options, listed)
   const sources = await Promise.all(names.map(name => folderSource(reader, name, listed.includes(name))))
   return { about: dir, sources, close: () => reader.close() }
 }
+
+const namesFrom = ({ ledger, expected = [] }: OpenOptions, listed: readonly string[]): readonly string[] =>
+  ledger === undefined ? [...new Set([...listed, ...expected])] : [ledger]
 
 /** A ledger of a data folder, to its last entry, whatever its head says; an empty one where none is listed. */
 async function folderSource(reader: EmbeddedReader, ledger: string, listed: boolean): Promise<OpenSource> {
@@ -98,21 +109,25 @@ function headFaultOf(head: Head | undefined, lastSeq: number): EntrySource['head
   return { seq: head.seq + 1, remark }
 }
 
-/** An export file. Its ledger is the one that its first readable entry names. */
+/** An export file. Its ledger is the one that its first readable entry names; an empty file has none. */
 async function openExport(path: string, options: OpenOptions): Promise<Opened> {
   let ledger = options.ledger
+  let empty = ledger === undefined
   if (ledger === undefined) {
     for await (const entries of exportEntries(path, 0)) {
+      empty = false
       ledger = entries.map(({ bytes }) => readFrame(bytes)?.ledger).find(name => name !== undefined)
       if (ledger !== undefined) break
     }
   }
   const source: OpenSource = {
-    ledger: ledger ?? 'unknown',
+    ledger: ledger ?? unknownLedger,
     entries: from => exportEntries(path, from),
     ...recordFolder(options.records),
   }
-  return { about: path, sources: [source], close: () => Promise.resolve() }
+  const missing = (options.expected ?? []).filter(name => name !== source.ledger)
+  const sources = [...(empty ? [] : [source]), ...missing.map(noEntries)]
+  return { about: path, sources, close: () => Promise.resolve() }
 }
 
 /** The entries of an export; from a later place on by what the entries themselves say, since lines have no places. */
@@ -144,8 +159,16 @@ function recordFolder(dir: string | undefined): Pick<EntrySource, 'record'> {
 async function openRemote(url: string, options: OpenOptions, context: Context): Promise<Opened> {
   const remote = remoteOf({ ...options, url }, context.env)
   const client = clientOf(remote, context.cancelled)
-  const names = options.ledger === undefined ? await namesOf(client) : [options.ledger]
-  const sources = await Promise.all(names.map(name => remoteSource(client, name, context)))
+  const names = namesFrom(options, options.ledger === undefined ? await namesOf(client) : [])
+  const sources = await Promise.all(
+    names.map(name =>
+      remoteSource(client, name, context).catch((error: unknown) => {
+        const isMissing = error instanceof ProblemError && error.code === 'ledger-unknown'
+        if (isMissing && options.expected?.includes(name)) return noEntries(name)
+        throw error
+      }),
+    ),
+  )
   return { about: remote.url, sources, close: () => Promise.resolve() }
 }
 
