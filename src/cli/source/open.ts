@@ -175,6 +175,9 @@ async function openRemote(url: string, options: OpenOptions, context: Context): 
 const namesOf = async (client: Client): Promise<readonly string[]> =>
   (await client.json('/v1/ledgers', ledgerList)).items.map(({ ledger }) => ledger)
 
+/** A record is asked for in the middle of a long reading, which one lost answer should not end. */
+const recordTries = 4
+
 async function remoteSource(client: Client, ledger: string, context: Context): Promise<OpenSource> {
   const { remote } = client
   const { head } = await client.json(ledgerPath(ledger), ledgerState)
@@ -189,8 +192,8 @@ async function remoteSource(client: Client, ledger: string, context: Context): P
     },
     async record(_digest, seq) {
       try {
-        const answer = await client.ask(ledgerPath(ledger, `/entries/${seq}/record`), { headers: { accept: '*/*' } })
-        return await answer.bytes()
+        const asking = { headers: { accept: '*/*' }, tries: recordTries }
+        return await client.bytes(ledgerPath(ledger, `/entries/${seq}/record`), asking)
       } catch (error) {
         if (error instanceof ProblemError && error.status === 404) return undefined
         throw error
