@@ -74,6 +74,8 @@ ${examples(
 
 async function verify(context: Context, source: string, options: VerifyOptions): Promise<void> {
   // What is wrong with the command should be told before a long reading.
+  const outputs = options.output ?? [{ form: 'text', file: undefined }]
+  checkOutputs(outputs)
   if (options.keys !== undefined) ledgerKeysIn(options.keys)
   const pinned = expectedLedgers(options)
   const startedMs = performance.now()
@@ -87,7 +89,7 @@ async function verify(context: Context, source: string, options: VerifyOptions):
     const elapsedMs = performance.now() - startedMs
     progress.end()
     const outcome = outcomeOf({ source: opened.about, ledgers, elapsedMs, version: manifest.version })
-    await report(context, outcome, options.output ?? [{ form: 'text', file: undefined }])
+    await report(context, outcome, outputs)
     context.exitCode = exitCodeOf[outcome.verdict]
   } finally {
     progress.end()
@@ -144,9 +146,12 @@ async function verifyOne(
   }
 }
 
-async function report(context: Context, outcome: Outcome, outputs: readonly OutputChoice[]): Promise<void> {
+function checkOutputs(outputs: readonly OutputChoice[]): void {
   const toStdout = outputs.filter(({ file }) => file === undefined)
   if (toStdout.length > 1) throw usageError('Two outputs want stdout.', 'Give all but one a file: -o json=report.json.')
+}
+
+async function report(context: Context, outcome: Outcome, outputs: readonly OutputChoice[]): Promise<void> {
   for (const { form, file } of outputs) {
     if (file === undefined) await context.out.write(reportAs(form, outcome, context.out.color))
     else writeReport(file, reportAs(form, outcome, false))
