@@ -46,8 +46,13 @@ interface Shape<T> {
 /** One service, asked over HTTP. */
 export interface Client {
   readonly remote: Remote
-  /** An answer of any form, its status in the 200s. Throws `ProblemError`, or `CliError` where nobody answers. */
+  /**
+   * An answer of any form, its status in the 200s; its body is yet to be read, and may break off. Throws `ProblemError`, or
+   * `CliError` where nobody answers.
+   */
   ask(path: string, asking?: Asking): Promise<Response>
+  /** The same as its whole body. One that breaks off is tried again as one that never came. */
+  bytes(path: string, asking?: Asking): Promise<Uint8Array>
   /** A JSON answer, checked against its shape. */
   json<T>(path: string, shape: Shape<T>, asking?: Asking): Promise<T>
 }
@@ -56,11 +61,11 @@ const waitMsMin = 200
 const waitMsMax = 20_000
 
 export function clientOf(remote: Remote, cancelled: AbortSignal): Client {
-  const ask = async (path: string, asking: Asking = {}): Promise<Response> => {
+  const ask = async <T>(path: string, asking: Asking, read: (answer: Response) => T | Promise<T>): Promise<T> => {
     const { tries = 1, onRetry } = asking
     for (let failed = 1; ; failed++) {
-      const answer = await once(remote, path, asking, cancelled)
-      if (answer instanceof Response) return answer
+      const answer = await once(remote, path, asking, cancelled, read)
+      if ('taken' in answer) return answer.taken
       if (failed >= tries || answer.error.exitCode !== exitCodes.tryAgain) throw answer.error
       // Full jitter: clients that failed together do not come back together.
       const waitMs = Math.max(answer.retryAfterMs, Math.random() * Math.min(waitMsMax, waitMsMin * 2 ** failed))
@@ -70,10 +75,10 @@ export function clientOf(remote: Remote, cancelled: AbortSignal): Client {
   }
   return {
     remote,
-    ask,
-    json: async (path, shape, asking) => {
-      const answer = await ask(path, asking)
-      const read = shape.safeParse(jsonOf(await answer.text()))
+    ask: (path, asking = {}) => ask(path, asking, answer => answer),
+    bytes: (path, asking = {}) => ask(path, asking, answer => answer.bytes()),
+    json: async (path, shape, asking = {}) => {
+      const read = shape.safeParse(jsonOf(await ask(path, asking, answer => answer.text())))
       if (read.success) return read.data
       const [issue] = read.error.issues
       const where = `${issue?.path.map(String).join('.')}: ${issue?.message}`
@@ -94,7 +99,14 @@ interface Refusal {
   readonly retryAfterMs: number
 }
 
-async function once(remote: Remote, path: string, asking: Asking, cancelled: AbortSignal): Promise<Response | Refusal> {
+/** One try, the reading of what was answered with it: `read` fails where the body breaks off. */
+async function once<T>(
+  remote: Remote,
+  path: string,
+  asking: Asking,
+  cancelled: AbortSignal,
+  read: (answer: Response) => T | Promise<T>,
+): Promise<{ readonly taken: T } | Refusal> {
   const { method = 'GET', query = {}, headers = {}, body } = asking
   const url = `${remote.url}${path}${queryText(query)}`
   const authorization = remote.token === undefined ? {} : { authorization: `Bearer ${remote.token}` }
@@ -111,8 +123,13 @@ async function once(remote: Remote, path: string, asking: Asking, cancelled: Abo
     if (cancelled.aborted) throw error
     return { error: unreachable(remote, error), retryAfterMs: 0 }
   }
-  if (answer.ok) return answer
-  return { error: await problemIn(answer, remote), retryAfterMs: retryAfterMs(answer) }
+  if (!answer.ok) return { error: await problemIn(answer, remote), retryAfterMs: retryAfterMs(answer) }
+  try {
+    return { taken: await read(answer) }
+  } catch (error) {
+    if (cancelled.aborted) throw error
+    return { error: brokenOff(remote, error), retryAfterMs: 0 }
+  }
 }
 
 function queryText(query: NonNullable<Asking['query']>): string {
@@ -125,16 +142,22 @@ function queryText(query: NonNullable<Asking['query']>): string {
 }
 
 function unreachable(remote: Remote, error: unknown): CliError {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
-  const code = (cause as NodeJS.ErrnoException).code
-  const why = code ?? (cause instanceof Error ? cause.message : String(cause))
-  const message = `Nobody answers at ${remote.url} (${why}).`
+  const message = `Nobody answers at ${remote.url} (${whyOf(error)}).`
   return new CliError(
     exitCodes.tryAgain,
     message,
     'Start the service with aep-ledger serve, or name another: --url.',
     error,
   )
+}
+
+const brokenOff = (remote: Remote, error: unknown): CliError =>
+  new CliError(exitCodes.tryAgain, `${remote.url} broke off in its answer (${whyOf(error)}).`, 'Try again.', error)
+
+function whyOf(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
+  const code = (cause as NodeJS.ErrnoException).code
+  return code ?? (cause instanceof Error ? cause.message : String(cause))
 }
 
 async function problemIn(answer: Response, remote: Remote): Promise<ProblemError> {

@@ -14,7 +14,7 @@ export const exitCodes = {
   policyUnmet: 12,
   /** There was nothing to verify. */
   nothing: 13,
-  /** Try again: nobody answers, or the service has too much to do. */
+  /** Try again: nobody answers, the service has too much to do, or a disk is full. */
   tryAgain: 75,
   /** Cancelled by Ctrl-C. */
   cancelled: 130,

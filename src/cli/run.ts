@@ -1,10 +1,9 @@
 import { CommanderError } from 'commander'
-import { Fault, faults } from '../base/fault.ts'
-import { LogInUse, LogUnreadable, NotWritten } from '../log/port.ts'
 import type { Context } from './context.ts'
-import { CliError, type ExitCode, exitCodes } from './exit.ts'
+import { type ExitCode, exitCodes } from './exit.ts'
 import { buildProgram } from './program.ts'
 import { Output, painter } from './terminal.ts'
+import { told } from './told.ts'
 import { dashed } from './verbs/query.ts'
 
 /** The process around the verbs: what they throw becomes a sentence and an exit code here. */
@@ -72,21 +71,4 @@ async function explain(error: unknown): Promise<ExitCode> {
   if (hint !== undefined) await context.err.line(`  ${hint}`)
   if ((context.env['AEP_LEDGER_DEBUG'] ?? '') !== '' && error instanceof Error) await context.err.line(`${error.stack}`)
   return exitCode
-}
-
-function told(error: unknown): { message: string; hint: string | undefined; exitCode: ExitCode } {
-  if (error instanceof CliError) return error
-  const message = error instanceof Error ? error.message : String(error)
-  if (error instanceof Fault) {
-    const { hint, retry } = faults[error.code]
-    return { message, hint, exitCode: retry ? exitCodes.tryAgain : exitCodes.usage }
-  }
-  if (error instanceof LogInUse) {
-    return { message, hint: 'Stop that process, or use another data folder.', exitCode: exitCodes.tryAgain }
-  }
-  if (error instanceof LogUnreadable || error instanceof NotWritten) {
-    return { message, hint: 'aep-ledger doctor looks at the folder.', exitCode: exitCodes.undecided }
-  }
-  const hint = 'This is a defect of aep-ledger; AEP_LEDGER_DEBUG=1 shows where it comes from.'
-  return { message, hint, exitCode: exitCodes.crash }
 }

@@ -16,6 +16,21 @@ export interface TrustOptions {
   readonly receipts?: string
 }
 
+/** Ledgers that have to be there: those that something is pinned for, or that are named; `undefined` for one without a name. */
+export function expectedLedgers(options: TrustOptions & { readonly ledger?: string }): readonly (string | undefined)[] {
+  const { head = [], checkpoint, receipts, ledger } = options
+  const heads = head.map(text => parseHead(text).ledger ?? ledger)
+  const other = ledger === undefined ? undefined : heads.find(name => name !== ledger)
+  if (other !== undefined) {
+    throw usageError(
+      `--head names ${other}, and --ledger ${ledger}.`,
+      'Leave one of them out, or let both name one ledger.',
+    )
+  }
+  const others = checkpoint !== undefined || receipts !== undefined || ledger !== undefined ? [ledger] : []
+  return [...new Set([...heads, ...others])]
+}
+
 /** What the options say is to be believed, for one of `ledgers`. Throws usage errors that name file and place. */
 export function trustFor(options: TrustOptions, ledger: string, ledgers: readonly string[]): Trust {
   const heads = (options.head ?? []).map(parseHead)
@@ -24,12 +39,6 @@ export function trustFor(options: TrustOptions, ledger: string, ledgers: readonl
       throw usageError(
         'A head belongs to one ledger, and there are several.',
         `Say which: --head LEDGER@${head.seq}:…, or --ledger.`,
-      )
-    }
-    if (head.ledger !== undefined && !ledgers.includes(head.ledger)) {
-      throw usageError(
-        `--head names ${head.ledger}, which is not here.`,
-        `Ledgers here: ${ledgers.join(', ') || 'none'}.`,
       )
     }
   }

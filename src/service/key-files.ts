@@ -26,6 +26,14 @@ const keyFileSchema = z.strictObject({
   created_at: z.iso.datetime(),
 })
 
+/** A key file is not as it has to be; the message says what to do. */
+export class KeyFileUnusable extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'KeyFileUnusable'
+  }
+}
+
 /** A ledger key whose private half is at hand. */
 export interface OwnKey {
   readonly keyId: string
@@ -102,12 +110,16 @@ export class KeyFiles {
     const parsed = keyFileSchema.safeParse(jsonOf(readFileSync(path, 'utf8')))
     const seed = parsed.success ? fromHex(parsed.data.seed_hex) : undefined
     if (!parsed.success || seed?.length !== 32) {
-      throw new Error(`${path} is no key file: restore it from your backup, or move it away.`)
+      throw new KeyFileUnusable(`${path} is no key file: restore it from your backup, or move it away.`)
     }
-    if ((statSync(path).mode & 0o077) !== 0) throw new Error(`${path} can be read by others: chmod 600 ${path}`)
+    if ((statSync(path).mode & 0o077) !== 0) {
+      throw new KeyFileUnusable(`${path} can be read by others: chmod 600 ${path}`)
+    }
     const key = this.#hold(seed, parsed.data.created_at)
     if (key.keyId !== parsed.data.key_id || key.publicHex !== parsed.data.public_hex) {
-      throw new Error(`${path}: the seed is not that of key ${parsed.data.key_id}: restore it from your backup.`)
+      throw new KeyFileUnusable(
+        `${path}: the seed is not that of key ${parsed.data.key_id}: restore it from your backup.`,
+      )
     }
   }
 

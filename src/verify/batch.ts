@@ -1,5 +1,5 @@
-import type { TrustedKey } from '../aep/keyring.ts'
 import { signingInputLength, writeSigningInput } from '../ledger/signature.ts'
+import type { EmitterTerm } from '../projections/emitters.ts'
 import type { Remark } from './findings.ts'
 import type { EntryBatch, SourceEntry } from './port.ts'
 
@@ -56,7 +56,7 @@ function keyNumber(group: Group, key: Uint8Array): number {
 }
 
 /** The group as a judge takes it. Copies the bytes once: a batch may travel to another thread. */
-export function pack(group: Group, emitters: readonly TrustedKey[]): EntryBatch {
+export function pack(group: Group, emitters: readonly EmitterTerm[]): EntryBatch {
   const count = group.entries.length
   const inputs = new Uint8Array(group.entries.reduce((sum, { bytes }) => sum + signingInputLength(bytes.length), 0))
   const starts = new Uint32Array(count)

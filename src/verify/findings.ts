@@ -216,6 +216,14 @@ export const findingKinds = {
       'The store says that the ledger ends elsewhere than its entries do: its tail was cut off, or its head changed.',
     todo: compareCopies,
   },
+  'source-head-unreadable': {
+    axis: 'completeness',
+    severity: 'fail',
+    title: 'The source’s own head can’t be read',
+    meaning:
+      'The store lists the ledger, and what it keeps as its head is none, so that nothing in the store says where it ends.',
+    todo: compareCopies,
+  },
   'gap-declared': {
     axis: 'completeness',
     severity: 'warn',

@@ -1,13 +1,13 @@
 import { recordSigVerdict } from '../aep/event/signature.ts'
-import { keyRing, type TrustedKey } from '../aep/keyring.ts'
 import { hex } from '../base/bytes.ts'
 import type { Suite } from '../crypto/suite.ts'
 import { decodeEntry, type Entry } from '../ledger/decode.ts'
+import type { EmitterTerm } from '../projections/emitters.ts'
 import type { Group } from './batch.ts'
 import { emitterTrail } from './emitters.ts'
 import type { Remark } from './findings.ts'
 import { identitiesUpTo } from './identities.ts'
-import { compare } from './intake.ts'
+import { compare, emitterRings } from './intake.ts'
 import type { BatchJudgement, EntrySource, Mention } from './port.ts'
 
 /** What entries say about each other and about what is kept beside the log, followed in the order of the ledger. */
@@ -16,7 +16,7 @@ export interface FollowUp {
   settle(
     group: Group,
     judgement: BatchJudgement,
-    emitters: readonly TrustedKey[],
+    emitters: readonly EmitterTerm[],
   ): Promise<readonly { readonly index: number; readonly remark: Remark }[]>
   /** What is to be said when all is read; `seq` where it is about a place. */
   close(): readonly { readonly seq?: number; readonly remark: Remark }[]
@@ -133,7 +133,7 @@ async function lookUpRecord(
   source: EntrySource,
   group: Group,
   { index, digest, length }: Extract<Mention, { kind: 'record' }>,
-  registered: readonly TrustedKey[],
+  registered: readonly EmitterTerm[],
   say: (remark: Remark) => void,
 ): Promise<void> {
   if (source.record === undefined) {
@@ -155,6 +155,8 @@ async function lookUpRecord(
   }
   const entry = decodeEntry(group.entries[index]?.bytes ?? bytes)
   if (!entry.ok) return
-  const made = recordSigVerdict(entry.entry.event, keyRing(registered), suite, bytes)
-  compare(say, 'record_sig', entry.entry.intake.record_sig, made)
+  const { event, intake } = entry.entry
+  compare(say, 'record_sig', intake.record_sig, emitterRings(registered), keys =>
+    recordSigVerdict(event, keys, suite, bytes),
+  )
 }

@@ -1,11 +1,10 @@
 import type { AepEvent } from '../aep/event/schema.ts'
-import { keyRing } from '../aep/keyring.ts'
 import { momentMs } from '../aep/time.ts'
 import { utf8 } from '../base/bytes.ts'
 import type { Suite } from '../crypto/suite.ts'
 import { decodeEntry, type Entry, type EntryFaultCode } from '../ledger/decode.ts'
 import type { FindingCode, Remark, Say } from './findings.ts'
-import { checkIntake } from './intake.ts'
+import { checkIntake, emitterRings } from './intake.ts'
 import type { BatchJudgement, EntryBatch, Judge, Mention } from './port.ts'
 
 /** A judge on this thread. */
@@ -19,7 +18,7 @@ export const judgeHere = (suite: Suite): Judge => ({
  * Nothing here depends on another entry. Cost: one Ed25519 verification and some 20 µs an entry.
  */
 export function judgeBatch(suite: Suite, batch: EntryBatch): BatchJudgement {
-  const emitters = keyRing(batch.emitters)
+  const emitters = emitterRings(batch.emitters)
   const out = emptyJudgement(batch.ends.length)
   const sources = new Map<string, number>()
   let from = 0

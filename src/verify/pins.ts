@@ -7,13 +7,14 @@ import type { EntrySource, Trust } from './port.ts'
 /** Places of a ledger that are known beforehand, held against what stands there. */
 export interface Pins {
   /** What the entry placed at `seq`, the next of the walk, says about what is known of that place. */
-  check(seq: number, leafHash: string): readonly Remark[]
+  check(seq: number, leafHash: string, recordedAt?: string): readonly Remark[]
   /** What was never come to, the ledger ending before `end`: each at the first place that is missing. */
   missing(end: number): readonly { readonly seq: number; readonly remark: Remark }[]
 }
 
 interface Pin {
   readonly leafHash: string
+  readonly recordedAt?: string
   readonly mismatch: Remark['code']
   readonly missing: Remark['code']
   readonly about: string
@@ -37,9 +38,11 @@ export function pinsOf(suite: Suite, trust: Trust, source: EntrySource): Pins {
   for (const { seq, leafHash, about = `a receipt for seq ${seq}` } of receipts) {
     pin(seq, { leafHash, mismatch: 'receipt-mismatch', missing: 'receipt-missing', about })
   }
-  if (source.head && source.head.seq >= 0) {
-    const { seq, leafHash } = source.head
-    pin(seq, { leafHash, mismatch: 'source-head', missing: 'source-head', about: 'the source’s own head' })
+  if (source.head) {
+    const { seq, ...head } = source.head
+    // A head that names no place is never come to.
+    const place = Number.isSafeInteger(seq) && seq >= 0 ? seq : Number.MAX_SAFE_INTEGER
+    pin(place, { ...head, mismatch: 'source-head', missing: 'source-head', about: 'the source’s own head' })
   }
   const frontier = checkpoint && newFrontier(suite)
 
@@ -53,22 +56,12 @@ export function pinsOf(suite: Suite, trust: Trust, source: EntrySource): Pins {
   }
 
   return {
-    check(seq, leafHash) {
+    check(seq, leafHash, recordedAt) {
       const root = checkRoot(leafHash)
       const here = pins.get(seq)
       if (here === undefined) return root
       pins.delete(seq)
-      const remarks = here
-        .filter(it => it.leafHash !== leafHash)
-        .map(
-          (it): Remark => ({
-            code: it.mismatch,
-            cause: `At this place ${it.about} names another entry.`,
-            expected: it.leafHash,
-            found: leafHash,
-          }),
-        )
-      return [...root, ...remarks]
+      return [...root, ...here.flatMap(it => mismatch(it, leafHash, recordedAt))]
     },
     missing(end) {
       const places = [...pins].sort(([a], [b]) => a - b)
@@ -91,4 +84,15 @@ export function pinsOf(suite: Suite, trust: Trust, source: EntrySource): Pins {
       return [...remarks, { seq: end, remark }]
     },
   }
+}
+
+function mismatch(pin: Pin, leafHash: string, recordedAt: string | undefined): readonly Remark[] {
+  const code = pin.mismatch
+  if (pin.leafHash !== leafHash) {
+    const cause = `At this place ${pin.about} names another entry.`
+    return [{ code, cause, expected: pin.leafHash, found: leafHash }]
+  }
+  if (pin.recordedAt === undefined || recordedAt === undefined || pin.recordedAt === recordedAt) return nothing
+  const cause = `At this place ${pin.about} names another time.`
+  return [{ code, cause, expected: pin.recordedAt, found: recordedAt }]
 }

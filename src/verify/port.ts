@@ -1,5 +1,6 @@
 import type { TrustedKey } from '../aep/keyring.ts'
 import type { StoredEntry } from '../ledger/entry.ts'
+import type { EmitterTerm } from '../projections/emitters.ts'
 import type { Remark } from './findings.ts'
 
 /** An entry as a source gives it. Nothing in it is authenticated yet: the verifier reads it defensively. */
@@ -19,7 +20,9 @@ export interface EntrySource {
    */
   entries(from: number): AsyncIterable<readonly SourceEntry[]>
   /** What the source says its newest place is, if it says so. Read before the entries, so that it may since have grown. */
-  readonly head?: { readonly seq: number; readonly leafHash: string }
+  readonly head?: { readonly seq: number; readonly leafHash: string; readonly recordedAt?: string }
+  /** What is wrong with what the source says of its newest place, by itself; `seq` where it is about a place. */
+  readonly headFault?: { readonly seq?: number; readonly remark: Remark }
   /** A record kept beside the log, by its SHA-256; absent where the source carries none. */
   record?(digest: string, seq: number): Promise<Uint8Array | undefined>
 }
@@ -65,8 +68,8 @@ export interface EntryBatch {
   readonly keys: readonly Uint8Array[]
   /** Which of `keys` entry `i` is to be checked under, plus 1; 0: its signature is not to be checked. */
   readonly keyOf: Uint8Array
-  /** Keys of emitters that entries before the batch registered, still in force or not. */
-  readonly emitters: readonly TrustedKey[]
+  /** Keys of emitters that entries before the batch registered, in that order, with their terms as those entries leave them. */
+  readonly emitters: readonly EmitterTerm[]
 }
 
 /** What came of a batch, an element an entry in each array. */

@@ -76,12 +76,13 @@ export function reportOf(facts: Facts, policy: Policy): LedgerReport {
   }
 }
 
-/** The verdict over several ledgers: the gravest; an empty ledger beside others changes nothing. */
+/** The verdict over several ledgers: the gravest. One that has nothing to verify keeps the others from `verified`. */
 export function overall(reports: readonly { readonly verdict: Verdict }[]): Verdict {
-  const told = reports.map(({ verdict }) => verdict)
-  const said = told.filter(verdict => verdict !== 'nothing')
-  if (said.length === 0) return 'nothing'
-  return said.reduce((gravest, verdict) => (verdicts.indexOf(verdict) > verdicts.indexOf(gravest) ? verdict : gravest))
+  const [first = 'nothing', ...others] = reports.map(({ verdict }) => verdict)
+  return others.reduce(
+    (gravest, verdict) => (verdicts.indexOf(verdict) > verdicts.indexOf(gravest) ? verdict : gravest),
+    first,
+  )
 }
 
 const codesOf = (facts: Facts, axis: Axis, severity: 'fail' | 'incomplete' | 'warn'): FindingCode[] =>

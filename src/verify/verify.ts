@@ -1,9 +1,8 @@
-import type { TrustedKey } from '../aep/keyring.ts'
-import { fromHex } from '../base/bytes.ts'
 import type { Suite } from '../crypto/suite.ts'
 import type { Entry } from '../ledger/decode.ts'
-import { type EntryFrame, leafHashOf } from '../ledger/entry.ts'
+import { type EntryFrame, leafHashOf, type Seq } from '../ledger/entry.ts'
 import { signingInput } from '../ledger/signature.ts'
+import { type EmitterHistory, type EmitterTerm, evolveEmitters, noEmitters } from '../projections/emitters.ts'
 import { addTo, type Group, isFull, newGroup, pack } from './batch.ts'
 import { link, newWalk, type Walk } from './chain.ts'
 import { axes, type Finding, finding, type Remark } from './findings.ts'
@@ -72,14 +71,17 @@ interface Run {
   group: Group
   /** Whether the group has to end here, because what follows is judged with other keys. */
   cut: boolean
-  emitters: readonly TrustedKey[]
+  /** As the entries before the group leave it. */
+  emitters: EmitterHistory
+  /** As the group leaves it; it can differ only where the group ends. */
+  nextEmitters: EmitterHistory
   entries: number
   signaturesChecked: number
 }
 
 interface Submitted {
   readonly group: Group
-  readonly emitters: readonly TrustedKey[]
+  readonly emitters: readonly EmitterTerm[]
   readonly judgement: Promise<BatchJudgement>
 }
 
@@ -97,7 +99,8 @@ function newRun(source: EntrySource, trust: Trust, options: VerifyOptions): Run 
     tally: tallyUpTo(findingsMax),
     group: newGroup(),
     cut: false,
-    emitters: [],
+    emitters: noEmitters,
+    nextEmitters: noEmitters,
     entries: 0,
     signaturesChecked: 0,
   }
@@ -121,7 +124,7 @@ function take(run: Run, entry: SourceEntry): void {
   const { key, remark } = choose(run, entry, frame, seq)
   // An entry that stands again was judged under its key where it stood first.
   if (remark && placed) say(remark)
-  if (placed) for (const pinned of run.pins.check(seq, leafHash)) say(pinned)
+  if (placed) for (const pinned of run.pins.check(seq, leafHash, frame?.recorded_at)) say(pinned)
   if (opened) {
     const holds =
       key === undefined ? run.trust.keys.length === 0 : suite.verify(key, signingInput(entry.bytes), entry.signature)
@@ -150,19 +153,18 @@ function choose(run: Run, entry: SourceEntry, frame: EntryFrame | undefined, seq
 /** Takes an entry of the ledger's own, signed as it should be, at its word. */
 function believe(run: Run, entry: Entry, seq: number, say: (remark: Remark) => void): void {
   for (const remark of run.keys.fold(entry, seq)) say(remark)
-  if (entry.event.type !== 'aep.ledger.emitter.registered') return
-  const { key, sources } = entry.event.data
-  const publicKey = fromHex(key.public_hex)
-  if (publicKey) run.emitters = [...run.emitters, { keyId: key.key_id, publicKey, sources }]
+  run.nextEmitters = evolveEmitters(run.nextEmitters, { event: entry.event, seq: seq as Seq })
 }
 
-/** Hands the group to the judge and begins the next. */
+/** Hands the group to the judge, with the emitters that were registered before it, and begins the next. */
 function submit(run: Run): Submitted {
-  const { group, emitters, options } = run
+  const { group, options } = run
+  const emitters = run.emitters.terms
   const judgement = options.judge.judge(pack(group, emitters))
   // A failure is met when its turn comes to be awaited; until then it must not count as unhandled.
   judgement.catch(() => undefined)
   run.group = newGroup()
+  run.emitters = run.nextEmitters
   run.cut = false
   return { group, emitters, judgement }
 }
@@ -191,6 +193,7 @@ function close(run: Run): readonly Finding[] {
   const { ledger } = run.source
   const remarks: { readonly seq?: number; readonly remark: Remark }[] = [
     ...run.pins.missing(run.walk.next),
+    ...(run.source.headFault ? [run.source.headFault] : []),
     ...run.followUp.close(),
   ]
   if (run.trust.keys.length === 0 && run.entries > 0) {

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { cli, inFolder, type Ran, stackLine } from './run.ts'
-import { type Asked, type Handler, json, problem, type Stub, withStub } from './stub.ts'
+import { type Asked, breakOff, type Handler, json, problem, type Stub, withStub } from './stub.ts'
 
 const event = (n: number, more: object = {}) => ({
   specversion: '1.0',
@@ -99,6 +99,33 @@ describe('aep-ledger emit', () => {
       assert.deepEqual(handler.kept, ['e1', 'e2'])
       assert.ok(waitedMs > 990, `${waitedMs} ms`)
     })
+  })
+
+  it('sends again what it got half an answer to, and says 75 when there is no more', async () => {
+    const whole = ledger()
+    const broken: Handler = (asked, answer) => {
+      if (idsOf(asked).some(id => !whole.kept.includes(id))) {
+        whole.kept.push(...idsOf(asked))
+        return breakOff(answer, '{"items":[')
+      }
+      return whole(asked, answer)
+    }
+    await withStub(broken, async service => {
+      const { code, out, err } = await emit(service, lines(3).join('\n'))
+      assert.match(err, /broke off in its answer/)
+      assert.match(out, /3 duplicates/)
+      assert.equal(code, 0)
+    })
+    await withStub(
+      (_, answer) => breakOff(answer, '{'),
+      async service => {
+        const { code, err } = await emit(service, lines(1).join('\n'), '--tries', '2')
+        assert.equal(code, 75)
+        assert.equal(service.asked.length, 2)
+        assert.doesNotMatch(err, stackLine)
+        assert.doesNotMatch(err, /defect/)
+      },
+    )
   })
 
   it('gives up after the tries it was given, and ends with 75', async () => {

@@ -115,6 +115,14 @@ describe('aep-ledger aep verify', { skip: conformanceSkip }, () => {
     assert.match(bad.out, /^reject {2}-:1 {2}\S*signature/)
     const some = signed.filter(one => one.includes('"signature"')).join('\n')
     assert.equal((await cli(['aep', 'verify', '-'], { input: some })).code, 11)
+    await inFolder(async dir => {
+      const others = join(dir, 'keys.json')
+      writeFileSync(others, keysOf(testKey(8)))
+      const unknown = await cli(['aep', 'verify', '-', '--keys', others], { input: some })
+      assert.equal(JSON.parse(unknown.out.split('\n')[0] ?? '').reasons[0], 'key-unknown')
+      assert.match(unknown.err, / rejected\n$/)
+      assert.equal(unknown.code, 10)
+    })
     assert.equal((await cli(['aep', 'verify', '-'])).code, 13)
     assert.equal((await cli(['aep', 'verify', '/nonexistent'])).code, 2)
   })
@@ -146,6 +154,24 @@ describe('aep-ledger aep conformance', { skip: conformanceSkip }, () => {
       assert.deepEqual(Object.keys(item).slice(0, 5), ['id', 'verdict', 'reasons', 'findings', 'first_bad_index'])
     }
     assert.match(err, new RegExp(`^${items.length.toLocaleString('en-US')} items: \\d+ as the folder expects`))
+  })
+
+  it('ends with 10 for a verdict that must be another, 0 for one that should, 11 for a file that is not there', async () => {
+    const [line = ''] = conformanceText('vectors/valid-records.jsonl').split('\n')
+    const vector = JSON.parse(line)
+    const run = async (level: string, kind: string, file = 'one.jsonl') =>
+      inFolder(async dir => {
+        // The folder gives no keys, so that no record in it is accepted.
+        const expected = { verdict: 'accept', level }
+        writeFileSync(join(dir, 'one.jsonl'), JSON.stringify({ ...vector, kind, expected }))
+        const files = [{ file, kind: 'record', shape: 'record-vector' }]
+        writeFileSync(join(dir, 'manifest.json'), JSON.stringify({ files }))
+        return (await cli(['aep', 'conformance', dir])).code
+      })
+    assert.equal(await run('must', vector.kind), 10)
+    assert.equal(await run('should', vector.kind), 0)
+    assert.equal(await run('must', 'of no kind'), 11)
+    assert.equal(await run('must', vector.kind, 'gone.jsonl'), 11)
   })
 
   it('ends with 2 where there is no such folder', async () => {

@@ -2,12 +2,14 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import type { Context } from '../../src/cli/context.ts'
+import { openSource } from '../../src/cli/source/open.ts'
 import { entryEnvelope } from '../../src/ledger/signature.ts'
 import { readFrame } from '../../src/verify/frame.ts'
 import type { SourceEntry } from '../../src/verify/port.ts'
 import { created, decision, key, ledgerName, pinOf, sealed } from '../verify/support.ts'
 import { cli, inFolder, stackLine } from './run.ts'
-import { type Handler, json, problem, withStub } from './stub.ts'
+import { breakOff, type Handler, json, problem, withStub } from './stub.ts'
 
 const entries = sealed([created(), ...Array.from({ length: 30 }, (_, n) => decision(n + 1))])
 const head = pinOf(entries.at(-1))
@@ -19,6 +21,9 @@ const state = {
   ledger: ledgerName,
   head: { seq: head.seq, leaf_hash: head.leafHash, recorded_at: '2026-01-01T00:00:00.030Z' },
 }
+
+/** What reading a source takes of the world. */
+const contextOf = (cancelled: AbortSignal) => ({ env: {}, cancelled }) as Context
 
 /** A service that has one ledger: its head, its entries as lines or as a stream that ends after five, its keys. */
 const service: Handler = ({ path: asked, query, headers }, answer) => {
@@ -68,6 +73,21 @@ describe('aep-ledger verify of a running service', () => {
       assert.equal(code, 75)
       assert.match(err, /broke off before the end of the ledger/)
       assert.doesNotMatch(err, stackLine)
+    })
+  })
+
+  it('asks again for a record beside the log whose bytes break off', async () => {
+    let asked = 0
+    const broken: Handler = (request, answer) => {
+      if (!request.path.endsWith('/record')) return service(request, answer)
+      asked++
+      return asked === 1 ? breakOff(answer, 'half') : void answer.writeHead(200).end('whole')
+    }
+    await withStub(broken, async ({ url }) => {
+      const { sources } = await openSource(url, { ledger: ledgerName }, contextOf(new AbortController().signal))
+      const record = await sources[0]?.record?.('ab'.repeat(32), 3)
+      assert.equal(new TextDecoder().decode(record), 'whole')
+      assert.equal(asked, 2)
     })
   })
 
@@ -342,7 +362,7 @@ describe('aep-ledger export', () => {
       await withStub(service, async ({ url }) => {
         const { code, err } = await cli(['export', url, '--ledger', ledgerName, '--from', '3', '--to', '9', '-f', file])
         assert.equal(code, 0)
-        assert.match(err, /7 entries of acme\/prod are in/)
+        assert.match(err, /^This is a part: verify takes a ledger from seq 0 on.*\n7 entries of acme\/prod are in/)
         assert.equal(
           readFileSync(file, 'utf8'),
           entries

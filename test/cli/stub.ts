@@ -55,6 +55,13 @@ export function json(answer: ServerResponse, value: unknown, status = 200): void
   answer.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value))
 }
 
+/** Half an answer, and the end of the connection. */
+export function breakOff(answer: ServerResponse, text: string): void {
+  answer.writeHead(200, { 'content-type': 'application/json', 'content-length': 2 * text.length })
+  answer.write(text)
+  setTimeout(() => answer.destroy(), 50)
+}
+
 export function problem(
   answer: ServerResponse,
   status: number,

@@ -167,7 +167,7 @@ describe('aep-ledger verify', () => {
       [['verify', sound, '--keys', sound], /no key file|not JSON/],
       [['verify', sound, '--keys', join(dir, 'none')], /is not there/],
       [['verify', sound, '--head', '12'], /SEQ:HASH/],
-      [['verify', sound, '--head', `other@1:${head.leafHash}`], /other, which is not here/],
+      [['verify', sound, '--ledger', ledgerName, '--head', `other@1:${head.leafHash}`], /other, and --ledger/],
       [['verify', sound, '-o', 'yaml'], /text, json, jsonl, sarif, junit/],
       [['verify', sound, '-o', 'json', '-o', 'text'], /Two outputs want stdout/],
       [['verify', sound, '--threads', '0'], /whole number/],

@@ -129,6 +129,10 @@ const cases: Record<FindingCode, Case> = {
   'record-mismatch': { ...last(kept), source: { record: () => Promise.resolve(utf8('another')) } },
   'record-unchecked': last(kept),
   'source-head': { entries: plain.slice(0, 4), source: { head: pinOf(plain[5]) }, seq: 4 },
+  'source-head-unreadable': {
+    entries: plain,
+    source: { headFault: { remark: { code: 'source-head-unreadable', cause: 'The head is none.' } } },
+  },
   'gap-declared': { entries: sealed([created(), decision(1), gap(2, { count: 3 })]), seq: 2 },
   'sequence-hole': { entries: sealed([created(), ...numbered(1, 2, 5)]), seq: 3 },
   'sequences-unchecked': { entries: sealed([created(), ...numbered(1, 3, 2)]), options: { sequencesMax: 0 } },
@@ -240,6 +244,21 @@ const variants: readonly (readonly [FindingCode, string, Case])[] = [
     'source-head',
     'a head of the source that is another entry',
     { entries: plain, source: { head: { seq: 4, leafHash: noHash } }, seq: 4 },
+  ],
+  [
+    'source-head',
+    'a head of the source that names another time',
+    { entries: plain, source: { head: { ...pinOf(plain[5]), recordedAt: at } }, seq: 5 },
+  ],
+  [
+    'source-head',
+    'a head of the source that is no place',
+    { entries: plain, source: { head: { seq: Number.NaN, leafHash: noHash } }, seq: 6 },
+  ],
+  [
+    'source-head',
+    'a head of the source before the first place',
+    { entries: plain, source: { head: { seq: -1, leafHash: noHash } }, seq: 6 },
   ],
   ['conflict-invalid', 'a conflict with what comes later', last(conflictOf('event-1', 8))],
 ]

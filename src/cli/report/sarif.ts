@@ -5,14 +5,20 @@ import type { Outcome } from './outcome.ts'
 export function sarifReport(outcome: Outcome): string {
   const findings = outcome.ledgers.flatMap(ledger => ledger.findings)
   const codes = [...new Set(findings.map(({ code }) => code))]
+  const unmet = outcome.ledgers.flatMap(({ report }) => report.unmet.map(what => ({ what, ledger: report.ledger })))
+  const rules = [...codes.map(ruleOf), ...(unmet.length > 0 ? [policyRule] : [])]
+  const results = [
+    ...findings.map(found => resultOf(found, outcome, codes)),
+    ...unmet.map(({ what, ledger }) => unmetOf(what, ledger, outcome, codes.length)),
+  ]
   const log = {
     $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
     version: '2.1.0',
     runs: [
       {
-        tool: { driver: { name: 'aep-ledger', version: outcome.version, rules: codes.map(ruleOf) } },
+        tool: { driver: { name: 'aep-ledger', version: outcome.version, rules } },
         invocations: [{ executionSuccessful: true, exitCodeDescription: outcome.verdict }],
-        results: findings.map(found => resultOf(found, outcome, codes)),
+        results,
       },
     ],
   }
@@ -48,11 +54,28 @@ function resultOf(found: Finding, { source }: Outcome, codes: readonly string[])
     ruleIndex: codes.indexOf(code),
     level: levels[severity],
     message: { text: told },
-    locations: [
-      {
-        physicalLocation: { artifactLocation: { uri: encodeURI(source) } },
-        logicalLocations: [{ fullyQualifiedName: name, kind: seq === undefined ? 'ledger' : 'entry' }],
-      },
-    ],
+    locations: [locationOf(source, name, seq === undefined ? 'ledger' : 'entry')],
   }
 }
+
+/** What was required of a ledger is no finding about it, and yet is to be seen where findings are. */
+const policyRule = {
+  id: 'policy-unmet',
+  shortDescription: { text: 'The ledger is not as required' },
+  fullDescription: { text: 'What --require-head or --min-entries ask for is not so.' },
+  help: { text: 'Pin a head that you saw earlier, or ask why there are so few entries.' },
+  defaultConfiguration: { level: 'error' },
+}
+
+const unmetOf = (what: string, ledger: string, { source }: Outcome, ruleIndex: number) => ({
+  ruleId: policyRule.id,
+  ruleIndex,
+  level: 'error',
+  message: { text: what },
+  locations: [locationOf(source, ledger, 'ledger')],
+})
+
+const locationOf = (source: string, name: string, kind: 'ledger' | 'entry') => ({
+  physicalLocation: { artifactLocation: { uri: encodeURI(source) } },
+  logicalLocations: [{ fullyQualifiedName: name, kind }],
+})

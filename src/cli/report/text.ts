@@ -47,23 +47,39 @@ function ledgerLines(report: LedgerReport, paint: Paint): string[] {
 const passNote = (axis: string, { signaturesChecked }: LedgerReport): string =>
   axis === 'signature' ? `${plural(signaturesChecked, 'signature')} checked` : ''
 
+/** What fails, a finding at a time up to a bound; then what is undecided and what is odd, a code at a time. */
 function findingLines(report: LedgerReport, findings: readonly Finding[], paint: Paint): string[] {
-  // What fails comes first, then what is undecided; within each the order is that of the ledger.
-  const grave = (['fail', 'incomplete'] as const).flatMap(severity => findings.filter(one => one.severity === severity))
+  const fails = findings.filter(({ severity }) => severity === 'fail')
   const told = new Set<string>()
-  const lines = grave.slice(0, shownMax).flatMap(found => {
+  const lines = fails.slice(0, shownMax).flatMap(found => {
     const again = told.has(found.code)
     told.add(found.code)
     return oneFinding(found, again, paint)
   })
   const counts = Object.entries(report.counts) as [FindingCode, number][]
-  const total = counts.reduce((sum, [code, count]) => sum + (findingKinds[code].severity === 'warn' ? 0 : count), 0)
-  const more = total - Math.min(grave.length, shownMax)
+  const total = counts.reduce((sum, [code, count]) => sum + (findingKinds[code].severity === 'fail' ? count : 0), 0)
+  const more = total - Math.min(fails.length, shownMax)
   if (more > 0) lines.push('', paint('dim', `  and ${counted(more)} more: -o jsonl tells them`))
-  return [...lines, ...warningLines(counts, findings, paint)]
+  return [...lines, ...undecidedLines(counts, findings, paint), ...warningLines(counts, findings, paint)]
 }
 
-/** Warnings in a line a code: how many there are, what they are, and where the first is. */
+/** What is undecided: the first of each code in full, and where the others are. */
+function undecidedLines(
+  counts: readonly (readonly [FindingCode, number])[],
+  findings: readonly Finding[],
+  paint: Paint,
+): string[] {
+  return counts
+    .filter(([code]) => findingKinds[code].severity === 'incomplete')
+    .flatMap(([code, count]) => {
+      const [first, ...others] = findings.filter(one => one.code === code)
+      if (first === undefined) return []
+      const more = `    and ${counted(count - 1)} more like it: ${placesOf(others, count - 1)}`
+      return [...oneFinding(first, false, paint), ...(count > 1 ? [paint('dim', more)] : [])]
+    })
+}
+
+/** Warnings in a line a code: how many there are, what they are, and where. */
 function warningLines(
   counts: readonly (readonly [FindingCode, number])[],
   findings: readonly Finding[],
@@ -72,11 +88,21 @@ function warningLines(
   const rows = counts
     .filter(([code]) => findingKinds[code].severity === 'warn')
     .map(([code, count]) => {
-      const seqs = findings.filter(one => one.code === code).map(({ seq }) => seq)
-      const places = count === 1 ? `seq ${seqs[0]}` : `seq ${seqs.slice(0, 3).join(', ')}${count > 3 ? ' …' : ''}`
+      const places = placesOf(
+        findings.filter(one => one.code === code),
+        count,
+      )
       return [`  ${counted(count)} ×`, paint('yellow', code), findingKinds[code].title, paint('dim', places)]
     })
   return rows.length === 0 ? [] : ['', ...table(rows)]
+}
+
+/** The first places of findings and the last, where it is known: of `count` findings not all need to have been told. */
+function placesOf(findings: readonly Finding[], count: number): string {
+  const seqs = findings.map(({ seq }) => seq ?? '-')
+  if (seqs.length <= 4 && seqs.length === count) return `seq ${seqs.join(', ')}`
+  const last = seqs.length === count ? ` ${seqs.at(-1)}` : ''
+  return `seq ${seqs.slice(0, 3).join(', ')} …${last}`
 }
 
 function oneFinding(found: Finding, again: boolean, paint: Paint): string[] {

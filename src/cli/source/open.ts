@@ -2,8 +2,8 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { ledgerList, ledgerState } from '../../contract/admin.ts'
 import { dsseLinesType } from '../../contract/entries.ts'
-import { openEmbeddedReader } from '../../log/embedded/open.ts'
-import type { LogReader } from '../../log/port.ts'
+import type { Head } from '../../ledger/entry.ts'
+import { type EmbeddedReader, openEmbeddedReader } from '../../log/embedded/open.ts'
 import { LogUnreadable } from '../../log/port.ts'
 import { readFrame } from '../../verify/frame.ts'
 import type { EntrySource, SourceEntry } from '../../verify/port.ts'
@@ -30,6 +30,8 @@ export interface OpenSource extends EntrySource {
 export interface OpenOptions extends RemoteOptions {
   /** Folder with records kept beside the log, each under its digest: what an export does not carry itself. */
   readonly records?: string
+  /** Ledgers that should be there: each is opened, and is empty where there is none. Without it an unknown one is an error. */
+  readonly expected?: readonly string[]
 }
 
 /**
@@ -42,6 +44,12 @@ export async function openSource(text: string, options: OpenOptions, context: Co
     throw usageError(`${text} is not there.`, 'Give a data folder, an export (.dsse.jsonl) or an http address.')
   return statSync(text).isDirectory() ? openFolder(text, options) : openExport(text, options)
 }
+
+/** What a ledger is called that nothing names. */
+export const unknownLedger = 'unknown'
+
+/** A ledger that the source does not have. */
+export const noEntries = (ledger: string): OpenSource => ({ ledger, total: 0, async *entries() {} })
 
 const readEntries = 512
 const readBytesMax = 4 << 20
@@ -56,17 +64,25 @@ async function openFolder(dir: string, options: OpenOptions): Promise<Opened> {
       error,
     )
   })
-  const names = options.ledger === undefined ? await reader.ledgers() : [options.ledger]
-  const sources = await Promise.all(names.map(name => folderSource(reader, name)))
+  const listed = await reader.ledgers()
+  const names = namesFrom(options, listed)
+  const sources = await Promise.all(names.map(name => folderSource(reader, name, listed.includes(name))))
   return { about: dir, sources, close: () => reader.close() }
 }
 
-async function folderSource(reader: LogReader, ledger: string): Promise<OpenSource> {
-  const head = await reader.head(ledger)
-  const end = head === undefined ? Number.MAX_SAFE_INTEGER : head.seq + 1
+const namesFrom = ({ ledger, expected = [] }: OpenOptions, listed: readonly string[]): readonly string[] =>
+  ledger === undefined ? [...new Set([...listed, ...expected])] : [ledger]
+
+/** A ledger of a data folder, to its last entry, whatever its head says; an empty one where none is listed. */
+async function folderSource(reader: EmbeddedReader, ledger: string, listed: boolean): Promise<OpenSource> {
+  const { head, lastSeq = -1 } = await reader.extent(ledger)
+  const end = lastSeq + 1
+  const headFault = listed ? headFaultOf(head, lastSeq) : undefined
   return {
     ledger,
-    ...(head && { head: { seq: head.seq, leafHash: head.leafHash }, total: head.seq + 1 }),
+    total: end,
+    ...(head && { head }),
+    ...(headFault && { headFault }),
     async *entries(from) {
       for (let at = from; at < end; ) {
         const entries = await reader.read(ledger, at, Math.min(readEntries, end - at), readBytesMax)
@@ -80,21 +96,38 @@ async function folderSource(reader: LogReader, ledger: string): Promise<OpenSour
   }
 }
 
-/** An export file. Its ledger is the one that its first readable entry names. */
+/** Head and entries are written together: at no moment do they disagree. */
+function headFaultOf(head: Head | undefined, lastSeq: number): EntrySource['headFault'] {
+  if (head === undefined) {
+    const cause = 'The head that the store keeps of this ledger is damaged or missing.'
+    const expected = lastSeq < 0 ? 'a head' : `a head at seq ${lastSeq}`
+    return { remark: { code: 'source-head-unreadable', cause, expected } }
+  }
+  if (lastSeq <= head.seq) return undefined
+  const cause = 'The store holds entries behind its own head.'
+  const remark = { code: 'source-head', cause, expected: `seq ${head.seq} last`, found: `seq ${lastSeq}` } as const
+  return { seq: head.seq + 1, remark }
+}
+
+/** An export file. Its ledger is the one that its first readable entry names; an empty file has none. */
 async function openExport(path: string, options: OpenOptions): Promise<Opened> {
   let ledger = options.ledger
+  let empty = ledger === undefined
   if (ledger === undefined) {
     for await (const entries of exportEntries(path, 0)) {
+      empty = false
       ledger = entries.map(({ bytes }) => readFrame(bytes)?.ledger).find(name => name !== undefined)
       if (ledger !== undefined) break
     }
   }
   const source: OpenSource = {
-    ledger: ledger ?? 'unknown',
+    ledger: ledger ?? unknownLedger,
     entries: from => exportEntries(path, from),
     ...recordFolder(options.records),
   }
-  return { about: path, sources: [source], close: () => Promise.resolve() }
+  const missing = (options.expected ?? []).filter(name => name !== source.ledger)
+  const sources = [...(empty ? [] : [source]), ...missing.map(noEntries)]
+  return { about: path, sources, close: () => Promise.resolve() }
 }
 
 /** The entries of an export; from a later place on by what the entries themselves say, since lines have no places. */
@@ -126,20 +159,31 @@ function recordFolder(dir: string | undefined): Pick<EntrySource, 'record'> {
 async function openRemote(url: string, options: OpenOptions, context: Context): Promise<Opened> {
   const remote = remoteOf({ ...options, url }, context.env)
   const client = clientOf(remote, context.cancelled)
-  const names = options.ledger === undefined ? await namesOf(client) : [options.ledger]
-  const sources = await Promise.all(names.map(name => remoteSource(client, name, context)))
+  const names = namesFrom(options, options.ledger === undefined ? await namesOf(client) : [])
+  const sources = await Promise.all(
+    names.map(name =>
+      remoteSource(client, name, context).catch((error: unknown) => {
+        const isMissing = error instanceof ProblemError && error.code === 'ledger-unknown'
+        if (isMissing && options.expected?.includes(name)) return noEntries(name)
+        throw error
+      }),
+    ),
+  )
   return { about: remote.url, sources, close: () => Promise.resolve() }
 }
 
 const namesOf = async (client: Client): Promise<readonly string[]> =>
   (await client.json('/v1/ledgers', ledgerList)).items.map(({ ledger }) => ledger)
 
+/** A record is asked for in the middle of a long reading, which one lost answer should not end. */
+const recordTries = 4
+
 async function remoteSource(client: Client, ledger: string, context: Context): Promise<OpenSource> {
   const { remote } = client
   const { head } = await client.json(ledgerPath(ledger), ledgerState)
   return {
     ledger,
-    head: { seq: head.seq, leafHash: head.leaf_hash },
+    head: { seq: head.seq, leafHash: head.leaf_hash, recordedAt: head.recorded_at },
     total: head.seq + 1,
     async *entries(from) {
       const query = { from }
@@ -148,8 +192,8 @@ async function remoteSource(client: Client, ledger: string, context: Context): P
     },
     async record(_digest, seq) {
       try {
-        const answer = await client.ask(ledgerPath(ledger, `/entries/${seq}/record`), { headers: { accept: '*/*' } })
-        return await answer.bytes()
+        const asking = { headers: { accept: '*/*' }, tries: recordTries }
+        return await client.bytes(ledgerPath(ledger, `/entries/${seq}/record`), asking)
       } catch (error) {
         if (error instanceof ProblemError && error.status === 404) return undefined
         throw error

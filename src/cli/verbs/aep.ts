@@ -32,7 +32,8 @@ export function aepVerb(context: Context): Command {
     .addHelpText(
       'after',
       `
-Exit codes: 0 all are accepted · 10 some are rejected · 11 no keys were given, and only they are missing · 13 no record
+Exit codes: 0 all are accepted · 10 some are rejected, for a key that is not in the file, too · 11 without --keys, and only keys
+are missing · 13 no record
 ${examples(['aep verify records.jsonl --keys keys.json', 'records of a file'], ['aep verify evidence/ --keys keys.json -o jsonl', 'for a program'])}`,
     )
     .action((paths: string[], options: AepVerifyOptions) => verifyRecords(context, paths, options))
@@ -44,7 +45,9 @@ ${examples(['aep verify records.jsonl --keys keys.json', 'records of a file'], [
     .addOption(formOption(['jsonl'], 'jsonl'))
     .addHelpText(
       'after',
-      examples(['aep conformance ../shared/aep-conformance -o jsonl > verdicts.jsonl', 'all verdicts']),
+      `
+Exit codes: 0 all that must be so came out so · 10 some did not · 11 some could not be judged · 13 no item
+${examples(['aep conformance ../shared/aep-conformance -o jsonl > verdicts.jsonl', 'all verdicts'])}`,
     )
     .action((dir: string) => runConformance(context, dir))
   return new Command('aep')
@@ -57,7 +60,7 @@ ${examples(['aep verify records.jsonl --keys keys.json', 'records of a file'], [
 interface Tally {
   accepted: number
   rejected: number
-  /** Rejected for want of keys alone. */
+  /** Rejected for want of keys alone, where none were given. */
   undecided: number
 }
 
@@ -65,9 +68,13 @@ async function verifyRecords(context: Context, paths: readonly string[], options
   const keys = keyRing(options.keys === undefined ? [] : keysIn(options.keys))
   const form = options.output ?? (context.out.isTty ? 'text' : 'jsonl')
   const tally: Tally = { accepted: 0, rejected: 0, undecided: 0 }
+  const tellOne = async (told: Told): Promise<void> => {
+    count(tally, told, options.keys !== undefined)
+    await tell(context, form, told)
+  }
   for (const path of paths.flatMap(given => filesIn(given))) {
-    if (options.chain === true) await tell(context, form, await chainOf(path, keys, context), tally)
-    else for await (const told of recordsOf(path, keys, context)) await tell(context, form, told, tally)
+    if (options.chain === true) await tellOne(await chainOf(path, keys, context))
+    else for await (const told of recordsOf(path, keys, context)) await tellOne(told)
     if (context.out.gone.aborted) break
   }
   const { accepted, rejected, undecided } = tally
@@ -75,7 +82,7 @@ async function verifyRecords(context: Context, paths: readonly string[], options
   const what = options.chain === true ? 'chain' : 'record'
   const bad = rejected + undecided
   await context.err.line(`${plural(accepted, what)} accepted, ${paint(bad > 0 ? 'red' : 'dim', `${bad} rejected`)}`)
-  if (undecided > 0 && options.keys === undefined) await context.err.line('No keys were given: --keys FILE.')
+  if (undecided > 0) await context.err.line('No keys were given: --keys FILE.')
   context.exitCode =
     rejected > 0
       ? exitCodes.invalid
@@ -136,15 +143,14 @@ function bytesOf(path: string): Uint8Array {
   }
 }
 
-async function tell(
-  context: Context,
-  form: 'text' | 'jsonl',
-  { path, line, verdict }: Told,
-  tally: Tally,
-): Promise<void> {
+/** A key that is unknown decides nothing only where none were given: else it is one that was not to be trusted. */
+function count(tally: Tally, { verdict: { verdict, reasons } }: Told, keysGiven: boolean): void {
+  const keysOnly = !keysGiven && reasons.every(reason => reason === 'key-unknown')
+  tally[verdict === 'accept' ? 'accepted' : keysOnly ? 'undecided' : 'rejected']++
+}
+
+async function tell(context: Context, form: 'text' | 'jsonl', { path, line, verdict }: Told): Promise<void> {
   const { reasons, findings, notes } = verdict
-  const keysOnly = verdict.verdict === 'reject' && reasons.every(reason => reason === 'key-unknown')
-  tally[verdict.verdict === 'accept' ? 'accepted' : keysOnly ? 'undecided' : 'rejected']++
   if (form === 'jsonl') {
     const more =
       'count' in verdict
@@ -174,9 +180,9 @@ async function runConformance(context: Context, dir: string): Promise<void> {
   }
   if (readFile('manifest.json') === undefined)
     throw usageError(`There is no manifest.json in ${dir}.`, 'Name a folder laid out as aep-conformance.')
-  const counts = { items: 0, right: 0, wrong: [] as string[], unexpected: 0, skipped: [] as string[] }
+  const counts: Counts = { items: 0, right: 0, wrong: [], mustWrong: 0, unexpected: 0, skipped: [] }
   for (const step of judgeFolder(readFile, nodeSuite)) {
-    count(counts, step)
+    countStep(counts, step)
     if (step.kind === 'item') await context.out.line(JSON.stringify(step.item))
     if (context.out.gone.aborted) return
   }
@@ -186,12 +192,27 @@ async function runConformance(context: Context, dir: string): Promise<void> {
     `${judged}, ${paint(counts.wrong.length > 0 ? 'red' : 'dim', `${counts.wrong.length} not`)}, ${counts.unexpected} without expectation`,
   )
   for (const line of [...counts.wrong, ...counts.skipped].slice(0, 50)) await context.err.line(`  ${shown(line)}`)
+  context.exitCode =
+    counts.mustWrong > 0
+      ? exitCodes.invalid
+      : counts.skipped.length > 0
+        ? exitCodes.undecided
+        : counts.items > 0
+          ? exitCodes.ok
+          : exitCodes.nothing
 }
 
-function count(
-  counts: { items: number; right: number; wrong: string[]; unexpected: number; skipped: string[] },
-  step: ConformanceStep,
-): void {
+interface Counts {
+  items: number
+  right: number
+  readonly wrong: string[]
+  /** Those of `wrong` that the folder says must be so. */
+  mustWrong: number
+  unexpected: number
+  readonly skipped: string[]
+}
+
+function countStep(counts: Counts, step: ConformanceStep): void {
   if (step.kind === 'skipped') {
     counts.skipped.push(`skipped ${step.file}: ${step.why}`)
     return
@@ -203,6 +224,7 @@ function count(
   else {
     const found = `${item.verdict} ${[...item.reasons, ...item.findings].join(' ')}`
     const wanted = `${expected.verdict} ${[...expected.reasons, ...expected.findings].join(' ')}`
+    if (expected.level === 'must') counts.mustWrong++
     counts.wrong.push(`${expected.level} ${file} ${item.id}: ${found}; expected ${wanted}`)
   }
 }

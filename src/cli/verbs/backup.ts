@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import { openEmbeddedReader } from '../../log/embedded/open.ts'
 import type { Context } from '../context.ts'
 import { usageError } from '../exit.ts'
+import { checkEmpty } from '../new-folder.ts'
 import { examples } from '../options.ts'
 import { dataDirOf } from '../settings.ts'
 
@@ -28,6 +29,7 @@ export function backupVerb(context: Context): Command {
 
 async function makeBackup(context: Context, folder: string, options: { readonly dataDir?: string }): Promise<void> {
   const dir = options.dataDir ?? dataDirOf(context.env)
+  checkEmpty(folder)
   if (!existsSync(join(dir, 'log'))) throw usageError(`${dir} is no data folder.`, 'Name one with --data-dir.')
   const reader = await openEmbeddedReader(dir)
   try {

@@ -30,7 +30,12 @@ export function exportVerb(context: Context): Command {
     .argument('[source]', 'data folder or http(s) address (AEP_LEDGER_URL)')
     .option('-f, --file <file>', 'write this file; stdout without it')
     .option('--ledger <name>', 'which ledger (AEP_LEDGER_LEDGER; default)')
-    .option('--from <seq>', 'first seq', whole(0), 0)
+    .option(
+      '--from <seq>',
+      'first seq; verify takes a ledger from seq 0 on, and calls a later part tampered',
+      whole(0),
+      0,
+    )
     .option('--to <seq>', 'last seq (the newest)', whole(0))
     .option('--records <dir>', 'write records that are kept beside the log there, each under its digest')
     .addHelpText(
@@ -74,6 +79,8 @@ async function run(context: Context, given: string | undefined, options: ExportO
     if (context.cancelled.aborted) return
     target?.finish()
     progress.end()
+    if ((options.from ?? 0) > 0)
+      await context.err.line('This is a part: verify takes a ledger from seq 0 on, and misses what comes before.')
     if (options.file !== undefined)
       await context.err.line(`${counted(count)} entries of ${source.ledger} are in ${options.file}.`)
   } finally {

@@ -49,8 +49,10 @@ async function serve(context: Context, options: ServeOptions): Promise<void> {
   if (options.check === true) return context.out.line(describeConfig(loaded.config).join('\n'))
   context.patienceMs = endMsMax
   const { startService } = await import('../../service/start.ts')
+  const { KeyFileUnusable } = await import('../../service/key-files.ts')
   const service = await startService(loaded.config).catch(error => {
-    throw startError(error)
+    if (error instanceof KeyFileUnusable) throw new CliError(exitCodes.usage, error.message, undefined, error)
+    throw listenError(error)
   })
   const paint = painter(context.err)
   await context.err.line(`${paint('green', 'aep-ledger')} listens on ${paint('bold', service.url)}`)
@@ -67,17 +69,18 @@ async function serve(context: Context, options: ServeOptions): Promise<void> {
   await service.close()
 }
 
-function startError(error: unknown): unknown {
-  const code = (error as NodeJS.ErrnoException).code
-  if (code === 'EADDRINUSE') {
-    return new CliError(
-      exitCodes.usage,
-      `${(error as Error).message}.`,
-      'Another process has the port: --port 0 takes a free one.',
-      error,
-    )
+/** What kept the service from its address, as people are told it. */
+function listenError(error: unknown): unknown {
+  const { code = '', syscall = '' } = error as NodeJS.ErrnoException
+  if (syscall !== 'listen' && syscall !== 'bind' && syscall !== 'getaddrinfo') return error
+  const hints: Readonly<Record<string, string>> = {
+    EADDRINUSE: 'Another process has the port: --port 0 takes a free one.',
+    EACCES: 'This user may not take the port: --port names another.',
   }
-  if (code === 'EACCES' || code === 'EADDRNOTAVAIL')
-    return new CliError(exitCodes.usage, `${(error as Error).message}.`, undefined, error)
-  return error
+  return new CliError(
+    exitCodes.usage,
+    `${(error as Error).message}.`,
+    hints[code] ?? 'Name an address of this machine: --host.',
+    error,
+  )
 }

@@ -15,9 +15,9 @@ import { exitCodeOf, type Outcome, outcomeOf } from '../report/outcome.ts'
 import { sarifReport } from '../report/sarif.ts'
 import { textReport } from '../report/text.ts'
 import { tokenOption } from '../settings.ts'
-import { type Opened, type OpenOptions, type OpenSource, openSource } from '../source/open.ts'
+import { noEntries, type OpenOptions, type OpenSource, openSource, unknownLedger } from '../source/open.ts'
 import { painter } from '../terminal.ts'
-import { ledgerKeysIn, type TrustOptions, trustFor } from '../trust.ts'
+import { expectedLedgers, ledgerKeysIn, type TrustOptions, trustFor } from '../trust.ts'
 import { type JudgePool, judgeOnAllCores } from '../verify-pool.ts'
 
 interface VerifyOptions extends OpenOptions, TrustOptions {
@@ -73,18 +73,23 @@ ${examples(
 }
 
 async function verify(context: Context, source: string, options: VerifyOptions): Promise<void> {
-  // A bad key file should be told before a long reading.
+  // What is wrong with the command should be told before a long reading.
+  const outputs = options.output ?? [{ form: 'text', file: undefined }]
+  checkOutputs(outputs)
   if (options.keys !== undefined) ledgerKeysIn(options.keys)
+  const pinned = expectedLedgers(options)
   const startedMs = performance.now()
-  const opened = await openSource(source, options, context)
+  const opened = await openSource(source, { ...options, expected: pinned.filter(name => name !== undefined) }, context)
   const pool = judgeOnAllCores(options.threads)
   const progress = progressOf(context, 'verifying', 'entries')
   try {
-    const ledgers = await verifyAll(opened, options, pool, progress)
+    // What is pinned is missed in a source that has no ledger at all, too.
+    const none = opened.sources.length === 0 && pinned.length > 0
+    const ledgers = await verifyAll(none ? [noEntries(unknownLedger)] : opened.sources, options, pool, progress)
     const elapsedMs = performance.now() - startedMs
     progress.end()
     const outcome = outcomeOf({ source: opened.about, ledgers, elapsedMs, version: manifest.version })
-    await report(context, outcome, options.output ?? [{ form: 'text', file: undefined }])
+    await report(context, outcome, outputs)
     context.exitCode = exitCodeOf[outcome.verdict]
   } finally {
     progress.end()
@@ -94,7 +99,7 @@ async function verify(context: Context, source: string, options: VerifyOptions):
 }
 
 async function verifyAll(
-  { sources }: Opened,
+  sources: readonly OpenSource[],
   options: VerifyOptions,
   pool: JudgePool,
   progress: Progress,
@@ -141,9 +146,12 @@ async function verifyOne(
   }
 }
 
-async function report(context: Context, outcome: Outcome, outputs: readonly OutputChoice[]): Promise<void> {
+function checkOutputs(outputs: readonly OutputChoice[]): void {
   const toStdout = outputs.filter(({ file }) => file === undefined)
   if (toStdout.length > 1) throw usageError('Two outputs want stdout.', 'Give all but one a file: -o json=report.json.')
+}
+
+async function report(context: Context, outcome: Outcome, outputs: readonly OutputChoice[]): Promise<void> {
   for (const { form, file } of outputs) {
     if (file === undefined) await context.out.write(reportAs(form, outcome, context.out.color))
     else writeReport(file, reportAs(form, outcome, false))

@@ -1,7 +1,9 @@
+import { isDateTime } from '../../aep/time.ts'
+import { decodeEntry } from '../../ledger/decode.ts'
 import type { LeafHash, Seq, StoredEntry } from '../../ledger/entry.ts'
 import { signatureBytes } from '../check-batch.ts'
 import { LogUnreadable } from '../port.ts'
-import { type EntryKey, entryKeys } from './keys.ts'
+import { type EntryKey, endOf, entryKeys } from './keys.ts'
 import { openRoot, type Root, type Store } from './lmdb.ts'
 
 /** The log's stores in their LMDB environment. */
@@ -92,15 +94,42 @@ export function headOf(heads: Store<Uint8Array>, ledger: string): HeadRecord | u
   return value === undefined ? undefined : parseHead(ledger, value)
 }
 
+/**
+ * Reads a head back. Only what `headValue` writes is one: a number, a place, a hash and a time that could be, in the one
+ * spelling. Anything else was changed by somebody else, and a head that is half believed hides entries. Throws `LogUnreadable`.
+ */
 export function parseHead(ledger: string, value: Uint8Array): HeadRecord {
+  const record = recordIn(value)
+  if (record !== undefined && headValue(record).equals(value)) return record
+  throw new LogUnreadable(`The head of ${ledger} is damaged. Restore the log from a backup.`)
+}
+
+function recordIn(value: Uint8Array): HeadRecord | undefined {
+  const { id, seq, leafHash, recordedAt } = membersIn(value)
+  if (!isNumberOfLedger(id) || !Number.isSafeInteger(seq) || (seq as number) < 0) return undefined
+  if (typeof leafHash !== 'string' || !/^[0-9a-f]{64}$/.test(leafHash)) return undefined
+  if (typeof recordedAt !== 'string' || !isDateTime(recordedAt)) return undefined
+  return { id, seq: seq as Seq, leafHash: leafHash as LeafHash, recordedAt }
+}
+
+function membersIn(value: Uint8Array): { readonly [name in keyof HeadRecord]?: unknown } {
   try {
-    return JSON.parse(text.decode(value)) as HeadRecord
-  } catch (error) {
-    throw new LogUnreadable(`The head of ${ledger} is damaged. Restore the log from a backup.`, error)
+    const parsed: unknown = JSON.parse(text.decode(value))
+    return typeof parsed === 'object' && parsed !== null ? parsed : {}
+  } catch {
+    return {}
   }
 }
 
-export const headValue = (head: HeadRecord): Uint8Array => Buffer.from(JSON.stringify(head))
+const isNumberOfLedger = (id: unknown): id is number =>
+  typeof id === 'number' && Number.isInteger(id) && id > 0 && id < 0xffff_ffff
+
+export const headValue = ({ id, seq, leafHash, recordedAt }: HeadRecord): Buffer =>
+  Buffer.from(JSON.stringify({ id, seq, leafHash, recordedAt }))
+
+/** Names of all ledgers that have a head, whatever stands in it. */
+export const ledgerNames = (heads: Store<Uint8Array>): string[] =>
+  [...heads.getRange({ start: new Uint8Array([0]) })].map(({ key }) => text.decode(key))
 
 /** All heads, by name. */
 export function* allHeads(heads: Store<Uint8Array>): Generator<[ledger: string, head: HeadRecord]> {
@@ -108,4 +137,28 @@ export function* allHeads(heads: Store<Uint8Array>): Generator<[ledger: string, 
     const ledger = text.decode(key)
     yield [ledger, parseHead(ledger, value)]
   }
+}
+
+/**
+ * The number of a ledger whose head is damaged: that of the entries which name the ledger, else what the head still says.
+ * Cost: an entry a ledger.
+ */
+export function numberWithoutHead({ heads, entries }: Environment, ledger: string): number | undefined {
+  const value = heads.getBinary(Buffer.from(ledger))
+  if (value === undefined) return undefined
+  for (let next = 1; isNumberOfLedger(next); ) {
+    const [first] = entries.getRange({ start: { ledger: next, seq: 0 }, limit: 1 })
+    if (first === undefined) break
+    const decoding = decodeEntry(first.value.bytes)
+    if (decoding.ok && decoding.entry.ledger === ledger) return first.key.ledger
+    next = first.key.ledger + 1
+  }
+  const { id } = membersIn(value)
+  return isNumberOfLedger(id) ? id : undefined
+}
+
+/** The last place at which an entry of a ledger stands, whatever its head says. */
+export function lastSeqOf({ entries }: Environment, id: number): Seq | undefined {
+  const [last] = entries.getRange({ start: endOf(id), end: endOf(id - 1), reverse: true, limit: 1 })
+  return last?.key.seq as Seq | undefined
 }

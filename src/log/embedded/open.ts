@@ -8,7 +8,7 @@ import { openRoot, type Root } from './lmdb.ts'
 import { lockForWriting } from './lock.ts'
 import { type EmbeddedLog, Log } from './log.ts'
 import { checkMeta, checkPages } from './pages.ts'
-import { EnvironmentReader } from './reading.ts'
+import { EnvironmentReader, type Extent } from './reading.ts'
 import { deniedNames, errnoName, fullNames, Room } from './room.ts'
 import { openViews } from './views.ts'
 
@@ -23,6 +23,8 @@ export interface EmbeddedOptions {
 
 /** Reading half, for other processes than the one that writes. */
 export interface EmbeddedReader extends LogReader {
+  /** As `EnvironmentReader.extent`: what a verifier asks instead of `head`, which throws on a damaged one. */
+  extent(ledger: string): Promise<Extent>
   /** As `EmbeddedLog.backup`. */
   backup(folder: string): Promise<void>
   close(): Promise<void>

@@ -1,9 +1,25 @@
 import { fromHex } from '../../base/bytes.ts'
 import type { Head, Seq, StoredEntry } from '../../ledger/entry.ts'
-import type { EventIdentity, LogReader } from '../port.ts'
-import { allHeads, type Environment, type HeadRecord, headOf } from './environment.ts'
+import { type EventIdentity, type LogReader, LogUnreadable } from '../port.ts'
+import {
+  type Environment,
+  type HeadRecord,
+  headOf,
+  lastSeqOf,
+  ledgerNames,
+  numberWithoutHead,
+  parseHead,
+} from './environment.ts'
 import { endOf, identityKey, seqOf } from './keys.ts'
 import { plain } from './lmdb.ts'
+
+/** Where a ledger ends, by its head and by its entries. */
+export interface Extent {
+  /** Absent where there is none, or none that can be read. */
+  readonly head: Head | undefined
+  /** Place of the last entry that is there. */
+  readonly lastSeq: Seq | undefined
+}
 
 /**
  * The reading half of the log over an open environment. Each call reads one snapshot: the newest when it was called.
@@ -20,8 +36,7 @@ export class EnvironmentReader implements LogReader {
   }
 
   async ledgers(): Promise<readonly string[]> {
-    const { heads } = await this.#newest()
-    return [...allHeads(heads)].map(([ledger]) => ledger)
+    return ledgerNames((await this.#newest()).heads)
   }
 
   async head(ledger: string): Promise<Head | undefined> {
@@ -29,6 +44,16 @@ export class EnvironmentReader implements LogReader {
     return record === undefined ? undefined : headFrom(record)
   }
 
+  /** What the store says of the end of `ledger`, for whoever believes none of it: all of it at one moment. */
+  async extent(ledger: string): Promise<Extent> {
+    const environment = await this.#newest()
+    const value = environment.heads.getBinary(Buffer.from(ledger))
+    const id = this.#idOf(environment, ledger)
+    const lastSeq = id === undefined ? undefined : lastSeqOf(environment, id)
+    return { head: value && soundHead(ledger, value), lastSeq }
+  }
+
+  /** Entries of a ledger whose head is damaged are read, too. */
   async read(ledger: string, from: number, limit: number, bytesMax = 8 << 20): Promise<readonly StoredEntry[]> {
     const environment = await this.#newest()
     const id = this.#idOf(environment, ledger)
@@ -64,10 +89,28 @@ export class EnvironmentReader implements LogReader {
     return environment
   }
 
-  #idOf({ heads }: Environment, ledger: string): number | undefined {
-    const known = this.#ids.get(ledger) ?? headOf(heads, ledger)?.id
+  #idOf(environment: Environment, ledger: string): number | undefined {
+    const known = this.#ids.get(ledger) ?? numberOf(environment, ledger)
     if (known !== undefined) this.#ids.set(ledger, known)
     return known
+  }
+}
+
+function numberOf(environment: Environment, ledger: string): number | undefined {
+  try {
+    return headOf(environment.heads, ledger)?.id
+  } catch (error) {
+    if (!(error instanceof LogUnreadable)) throw error
+    return numberWithoutHead(environment, ledger)
+  }
+}
+
+function soundHead(ledger: string, value: Uint8Array): Head | undefined {
+  try {
+    return headFrom(parseHead(ledger, value))
+  } catch (error) {
+    if (error instanceof LogUnreadable) return undefined
+    throw error
   }
 }
 
