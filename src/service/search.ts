@@ -2,11 +2,12 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { Fault } from '../base/fault.ts'
 import { nodeSuite } from '../crypto/node.ts'
-import { leafHashOf } from '../ledger/entry.ts'
+import { type LeafHash, leafHashOf } from '../ledger/entry.ts'
 import type { LogReader } from '../log/port.ts'
 import { openClickHouse } from '../query/clickhouse.ts'
 import { type Engine, startEngine } from '../query/engine.ts'
-import type { EventSearch, RowSink } from '../query/port.ts'
+import { HeldRows } from '../query/held-rows.ts'
+import type { EventSearch } from '../query/port.ts'
 import type { ClickHouseServer } from '../query/server.ts'
 import type { Config } from './config.ts'
 import { Follower, type FollowerOptions, type View } from './follower.ts'
@@ -37,13 +38,17 @@ export async function openSearch(options: SearchOptions): Promise<SearchPart> {
     config.CLICKHOUSE_URL === undefined
       ? await startEngine({ dir: join(config.DATA_DIR, 'clickhouse'), log: logger })
       : undefined
-  const clickhouse = await openClickHouse(engine ?? serverOf(config), {
-    hashLeaf: bytes => leafHashOf(nodeSuite, bytes),
+  const hashLeaf = (bytes: Uint8Array): LeafHash => leafHashOf(nodeSuite, bytes)
+  const clickhouse = await openClickHouse(engine ?? serverOf(config), { hashLeaf })
+  const rows = new HeldRows({
+    ...{ rows: clickhouse, log, hashLeaf, ownEngine: engine !== undefined },
+    onRemoved: (ledger, detail) =>
+      logger.warn({ ledger, detail }, 'search rows were not of this log; they are removed and made again from it'),
   })
   let failing: string | undefined
   const follower = new Follower({
     log,
-    view: rowsView(clickhouse),
+    view: rowsView(rows),
     batch: insertEntriesMax,
     restMs,
     ...(isBusy && { isBusy }),
@@ -61,8 +66,8 @@ export async function openSearch(options: SearchOptions): Promise<SearchPart> {
   })
   return {
     search: {
-      search: (...query) => clickhouse.search(...query),
-      position: ledger => clickhouse.position(ledger),
+      search: (...query) => rows.search(...query),
+      position: ledger => rows.position(ledger),
       reached: (ledger, seq, timeoutMs) => follower.reached(ledger, seq, timeoutMs),
     },
     follower,
@@ -86,7 +91,7 @@ const serverOf = (config: Config): ClickHouseServer => ({
   writer: { username: config.CLICKHOUSE_USER, password: config.CLICKHOUSE_PASSWORD ?? '' },
 })
 
-const rowsView = (rows: RowSink): View => ({
+const rowsView = (rows: HeldRows): View => ({
   name: 'search',
   position: ledger => rows.position(ledger),
   take: (ledger, entries) => rows.insert(ledger, entries),

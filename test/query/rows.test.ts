@@ -37,7 +37,7 @@ describe('rows', { skip: noEngine }, () => {
   })
   beforeEach(async () => {
     clickHouse = await openClickHouse(engine, { hashLeaf })
-    await clickHouse.reset()
+    await clickHouse.remove(ledger)
   })
   afterEach(() => clickHouse.close())
   after(async () => {
@@ -169,10 +169,14 @@ describe('rows', { skip: noEngine }, () => {
     assert.equal(before.seqs, 500)
   })
 
-  it('survive reset and come back', async () => {
+  it('are removed ledger by ledger, and come back', async () => {
+    const others = entriesOf('acme/test', [{ type: 'aep.decision', data: { decision: 'allow' } }])
+    await clickHouse.insert('acme/test', others)
     await clickHouse.insert(ledger, entries.slice(0, 1_000))
-    await clickHouse.reset()
+    await clickHouse.remove(ledger)
     assert.equal(await clickHouse.position(ledger), -1)
+    assert.equal(await clickHouse.position('acme/test'), 0)
+    await clickHouse.remove('acme/test')
     await clickHouse.insert(ledger, entries.slice(0, 1_000))
     assert.deepEqual(await stored(), { rows: 1_000, seqs: 1_000 })
   })
