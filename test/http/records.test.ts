@@ -126,6 +126,32 @@ describe('an AEP record', () => {
   })
 })
 
+describe('records full of signatures that nobody made', () => {
+  it('do not hold up everybody else while they are judged', async () => {
+    const emitter = { key_id: 'gw-signatures', public_hex: hex(nodeSuite.publicKey(new Uint8Array(32).fill(3))) }
+    await ask(world.app, { method: 'POST', url: '/v1/ledgers/default/emitters', body: emitter })
+    const sig = base64(nodeSuite.sign(new Uint8Array(32).fill(4), new Uint8Array(0)))
+    const envelope = {
+      payloadType: 'application/vnd.in-toto+json',
+      payload: 'e30=',
+      signatures: Array(16).fill({ sig }),
+    }
+    const record = JSON.stringify({ schema_version: 'aep/v0.4', dsse_envelope: envelope })
+    let longestMs = 0
+    let last = performance.now()
+    const pulse = setInterval(() => {
+      longestMs = Math.max(longestMs, performance.now() - last)
+      last = performance.now()
+    }, 1)
+    const events = Array.from({ length: 300 }, (_, n) => recordEvent(`signatures-${n}`, record))
+    const { status, json } = await send(events)
+    clearInterval(pulse)
+    assert.equal(status, 201)
+    assert.equal((await entryAt(json.items[299].seq)).intake.record_sig, 'invalid')
+    assert.ok(longestMs < 250, `${longestMs} ms`)
+  })
+})
+
 describe('an event that its emitter signed', () => {
   const seed = new Uint8Array(32).fill(9)
   const signed = (id: string, keyId: string, tamper = false) => {
