@@ -2,7 +2,7 @@ import { fromHex } from '../../base/bytes.ts'
 import type { Head, Seq, StoredEntry } from '../../ledger/entry.ts'
 import type { EventIdentity, LogReader } from '../port.ts'
 import { allHeads, type Environment, type HeadRecord, headOf } from './environment.ts'
-import { endOf, identityKey, seqOf } from './keys.ts'
+import { endOf, fromOf, identityKey, seqOf } from './keys.ts'
 import { plain } from './lmdb.ts'
 
 /**
@@ -35,7 +35,7 @@ export class EnvironmentReader implements LogReader {
     const entries: StoredEntry[] = []
     if (id === undefined || limit <= 0) return entries
     let total = 0
-    const range = { start: { ledger: id, seq: Math.max(0, from) }, end: endOf(id), limit }
+    const range = { start: fromOf(id, from), end: endOf(id), limit }
     for (const { key, value } of environment.entries.getRange(range)) {
       const { bytes, signature } = value
       total += bytes.length
