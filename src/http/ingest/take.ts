@@ -10,6 +10,7 @@ import type { Intake } from '../../ledger/entry.ts'
 import type { TokenRecord } from '../../log/control.ts'
 import type { TakenEvent } from '../../log/intake.ts'
 import type { AppPorts } from '../ports.ts'
+import { keepRecord, recordOf } from './kept.ts'
 import type { Accepted } from './read-events.ts'
 
 /** What stands between an event that fits its schema and the intake: who may send it, what its signatures say, its size. */
@@ -51,7 +52,7 @@ const sliceMsMax = 20
 /**
  * The events as the intake takes them, in order. A promise only where a record has to be kept beside the log, or was, or
  * where signatures take long, so that everything else goes on in the same turn. Throws `forbidden` for a source that the
- * token may not use, `entry-too-large`, and `invalid-event` for a record that is named but not kept here.
+ * token may not use, `entry-too-large`, and `invalid-event` for a record that is named but not kept for this ledger.
  */
 export function takeEvents(door: Door, accepted: readonly Accepted[]): TakenEvent[] | Promise<TakenEvent[]> {
   checkSources(door.caller, accepted)
@@ -168,20 +169,20 @@ async function takeBeside(desk: Desk, taken: TakenEvent[], beside: readonly Besi
     } else {
       const kept = await keptRecord(desk, event)
       if (kept === undefined) {
-        const detail = 'names a record of that length that is not kept here: send its text as `record`'
+        const detail = 'names a record of that length that this ledger does not keep: send its text as `record`'
         errors.push({ pointer: `${one.pointer}/data/record_digest`, detail })
       } else taken[n] = take(desk, one, kept)
     }
   }
   if (errors.length > 0) throw new Fault('invalid-event', 'Nothing was written.', errors)
-  for (const { digest, bytes } of records) await ports.log.putRecord(digest, bytes)
+  for (const { digest, bytes } of records) await keepRecord(ports, ledger, digest, bytes)
   return taken
 }
 
-/** The verdicts on an event that names a record kept here before; `undefined` where there is no such record. */
+/** The verdicts on an event that names a record kept for this ledger; `undefined` where there is no such record. */
 async function keptRecord(desk: Desk, event: RecordEvent): Promise<Intake | undefined> {
   if (!('record_digest' in event.data)) return undefined
   const { record_digest, record_length } = event.data
-  const bytes = await desk.ports.log.record(record_digest)
+  const bytes = await recordOf(desk.ports, desk.ledger, record_digest)
   return bytes?.length === record_length ? intakeOf(desk, event, bytes) : undefined
 }
