@@ -27,6 +27,17 @@ export interface SearchOptions extends Pick<FollowerOptions, 'restMs' | 'isBusy'
   readonly logger: Logger
 }
 
+/** Where the service's own engine lives. */
+export const engineFolder = (config: Config): string => join(config.DATA_DIR, 'clickhouse')
+
+/** The server that the configuration names: for where it names one. */
+export const serverOf = (config: Config): ClickHouseServer => ({
+  url: config.CLICKHOUSE_URL ?? '',
+  writer: { username: config.CLICKHOUSE_USER, password: config.CLICKHOUSE_PASSWORD ?? '' },
+})
+
+export const hashLeaf = (bytes: Uint8Array): LeafHash => leafHashOf(nodeSuite, bytes)
+
 /** Entries that one insert takes. */
 const insertEntriesMax = 10_000
 
@@ -35,10 +46,7 @@ export async function openSearch(options: SearchOptions): Promise<SearchPart> {
   const { config, log, logger, restMs, isBusy, onError } = options
   if (config.SEARCH === 'off') return searchOff
   const engine =
-    config.CLICKHOUSE_URL === undefined
-      ? await startEngine({ dir: join(config.DATA_DIR, 'clickhouse'), log: logger })
-      : undefined
-  const hashLeaf = (bytes: Uint8Array): LeafHash => leafHashOf(nodeSuite, bytes)
+    config.CLICKHOUSE_URL === undefined ? await startEngine({ dir: engineFolder(config), log: logger }) : undefined
   const clickhouse = await openClickHouse(engine ?? serverOf(config), { hashLeaf })
   const rows = new HeldRows({
     ...{ rows: clickhouse, log, hashLeaf, ownEngine: engine !== undefined },
@@ -85,11 +93,6 @@ export async function openSearch(options: SearchOptions): Promise<SearchPart> {
 
 const engineDetail = (engine: Engine | undefined): string | undefined =>
   engine === undefined || engine.status() === 'up' ? undefined : (engine.reason ?? 'ClickHouse is starting')
-
-const serverOf = (config: Config): ClickHouseServer => ({
-  url: config.CLICKHOUSE_URL ?? '',
-  writer: { username: config.CLICKHOUSE_USER, password: config.CLICKHOUSE_PASSWORD ?? '' },
-})
 
 const rowsView = (rows: HeldRows): View => ({
   name: 'search',
