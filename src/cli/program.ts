@@ -12,6 +12,7 @@ import { inspectVerb } from './verbs/inspect.ts'
 import { keysVerb } from './verbs/keys.ts'
 import { leasesVerb } from './verbs/leases.ts'
 import { queryVerb } from './verbs/query.ts'
+import { rebuildVerb } from './verbs/rebuild.ts'
 import { serveVerb } from './verbs/serve.ts'
 import { tailVerb } from './verbs/tail.ts'
 import { tokensVerb } from './verbs/tokens.ts'
@@ -55,6 +56,7 @@ const verbs: readonly ((context: Context) => Command)[] = [
   keysVerb,
   tokensVerb,
   backupVerb,
+  rebuildVerb,
   doctorVerb,
 ]
 

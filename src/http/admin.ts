@@ -40,6 +40,7 @@ const stateOf = (ledger: string, { seq, leafHash, recordedAt }: Head) => ({
 function keyRoutes(app: FastifyInstance, kit: Kit): void {
   const { admin } = kit.ports
   route(app, kit, 'listKeys', async ({ params: { ledger } }) => {
+    await headOf(kit, ledger)
     const keys = await admin.keys(ledger)
     return {
       keys: keys.map(({ keyId, alg, publicHex, fromSeq, toSeq }) => ({

@@ -41,7 +41,7 @@ export function entryRoutes(app: FastifyInstance, kit: Kit): void {
 async function entryAt(kit: Kit, ledger: string, seq: number): Promise<StoredEntry> {
   const head = await headOf(kit, ledger)
   const [stored] = await kit.ports.log.read(ledger, seq, 1)
-  if (stored === undefined) throw new Fault('not-found', `There is no seq ${seq}: ${ledger} ends at ${head.seq}.`)
+  if (stored?.seq !== seq) throw new Fault('not-found', `There is no seq ${seq}: ${ledger} ends at ${head.seq}.`)
   return stored
 }
 

@@ -111,6 +111,8 @@ export interface Limits {
   readonly inFlightBytesMax: number
   /** Exports and followers under way at once. */
   readonly streamsMax: number
+  /** How long a request waits for its events to be placed; then it is told that nobody knows. */
+  readonly ingestWaitMs: number
   /** How long a read waits for its view to reach the head that was when it was asked. */
   readonly readWaitMs: number
   /** How often a follower that has nothing to tell says that it is there. */
@@ -136,6 +138,7 @@ export const defaultLimits: Limits = {
   concurrencyMax: 512,
   inFlightBytesMax: 128 * 1024 * 1024,
   streamsMax: 64,
+  ingestWaitMs: 30_000,
   readWaitMs: 2000,
   heartbeatMs: 15_000,
   followPollMs: 250,

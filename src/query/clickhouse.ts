@@ -166,11 +166,10 @@ class ClickHouseRows implements ClickHouse {
     return block.filter(({ seq }) => !there.has(seq))
   }
 
-  async reset(): Promise<void> {
-    const turns = [...this.#writing.values()].map(({ turn }) => turn)
-    await Promise.all(turns)
-    await this.#connection.command(`TRUNCATE TABLE ${database}.entries`)
-    this.#positions.forget()
+  async remove(ledger: string): Promise<void> {
+    await this.#writing.get(ledger)?.turn
+    await this.#connection.command(`DELETE FROM ${database}.entries WHERE ledger = {ledger:String}`, { ledger })
+    this.#positions.forget(ledger)
   }
 
   async standing(ledger: string): Promise<Standing> {

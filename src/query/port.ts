@@ -76,7 +76,7 @@ export interface Standing {
   readonly last: number
 }
 
-/** The rows themselves, to be held against the log: `rowsAgainst`. */
+/** The rows themselves, to be held against the log: `HeldRows`, and `rowsAgainst` for each and every one. */
 export interface StoredRows {
   standing(ledger: string): Promise<Standing>
   /** Rows by seq, from inclusive, until exclusive; those of one seq stand together. Keep it to some thousands. */
@@ -91,6 +91,6 @@ export interface StoredRows {
 export interface RowSink {
   position(ledger: string): Promise<number>
   insert(ledger: string, entries: readonly StoredEntry[]): Promise<void>
-  /** Forgets every row of every ledger, to be filled again from the log. */
-  reset(): Promise<void>
+  /** Removes every row of the ledger, to be filled again from the log. */
+  remove(ledger: string): Promise<void>
 }

@@ -3,6 +3,8 @@ import type { SearchCursor, SearchFilter } from './port.ts'
 import { timeMsMax, timeMsMin } from './row.ts'
 import { database } from './server.ts'
 import {
+  decidedOf,
+  decidedTerm,
   type FactFilter,
   factFilters,
   factsTerm,
@@ -52,8 +54,13 @@ export function searchSql(ledger: string, filter: SearchFilter, count: number, a
   const words = (filter.words ?? []).flatMap(wordsOf)
   refuseUnfit(filter, words, after)
   const params: Record<string, unknown> = { ledger, count }
-  const where = ['ledger = {ledger:String}', ...timeConditions(filter, params, after), ...anyConditions(filter, params)]
-  const all = allTerms(filter, words)
+  const choices = choicesOf(filter)
+  const where = [
+    'ledger = {ledger:String}',
+    ...timeConditions(filter, params, after),
+    ...anyConditions(choices, params),
+  ]
+  const all = allTerms(choices, words)
   const text = `SELECT seq, lower(hex(leaf_hash)) AS leafHash, toUnixTimestamp64Milli(time) AS timeMs, entry,
   base64Encode(signature) AS signature
 FROM ${database}.entries
@@ -110,25 +117,54 @@ const moment = (name: string): string => `fromUnixTimestamp64Milli({${name}:Int6
 
 const clamp = (ms: number): number => Math.min(Math.max(ms, timeMsMin), timeMsMax)
 
-const termFilters = [['types', typeTerm], ...factFilters.map(name => [name, factTerms[name].term] as const)] as const
+/** A row has one of these terms. */
+interface Choice {
+  readonly name: string
+  readonly terms: readonly string[]
+}
 
-/** Terms that every row found has: words, and the value of each filter that has but one. */
-function allTerms(filter: SearchFilter, words: readonly string[]): readonly string[] {
-  const terms = new Set(words.map(word => termOf(wordTerm, word)))
-  for (const [name, term] of termFilters) {
-    const [value, ...others] = filter[name] ?? []
-    if (value !== undefined && others.length === 0) terms.add(termOf(term, value))
+/**
+ * What the filters ask of a row's terms. Decisions and tools go together, where that does not make too many: their common
+ * list is short, and settles that both hold for one fact.
+ */
+function choicesOf(filter: SearchFilter): readonly Choice[] {
+  const decided = decidedValues(filter)
+  const choices: Choice[] = decided === undefined ? [] : [choiceOf('decided', decidedTerm, decided)]
+  if (filter.types !== undefined) choices.push(choiceOf('types', typeTerm, filter.types))
+  for (const name of factFilters) {
+    const values = filter[name]
+    if (values === undefined || (decided !== undefined && isDecided(name))) continue
+    choices.push(choiceOf(name, factTerms[name].term, values))
   }
-  return [...terms]
+  return choices
+}
+
+const choiceOf = (name: string, term: string, values: readonly string[]): Choice => ({
+  name,
+  terms: [...new Set(values.map(value => termOf(term, value)))],
+})
+
+const isDecided = (name: FactFilter): boolean => name === 'decisions' || name === 'tools'
+
+/** Values of `decidedTerm` that are asked for; `undefined` where not both are, or in too many ways. */
+function decidedValues({ decisions, tools }: SearchFilter): readonly string[] | undefined {
+  if (decisions === undefined || tools === undefined || decisions.length * tools.length > valuesMax) return undefined
+  const values = decisions.flatMap(decision => tools.map(tool => decidedOf(decision, tool)))
+  return values.every(value => value.length <= valueCharsMax) ? values : undefined
+}
+
+/** Terms that every row found has: words, and those that there is no choice of. */
+function allTerms(choices: readonly Choice[], words: readonly string[]): readonly string[] {
+  const only = choices.flatMap(({ terms }) => (terms.length === 1 ? terms : []))
+  return [...new Set([...words.map(word => termOf(wordTerm, word)), ...only])]
 }
 
 /** One of several terms for each filter with alternatives. */
-function anyConditions(filter: SearchFilter, params: Record<string, unknown>): readonly string[] {
+function anyConditions(choices: readonly Choice[], params: Record<string, unknown>): readonly string[] {
   const conditions: string[] = []
-  for (const [name, term] of termFilters) {
-    const values = filter[name]
-    if (values === undefined || values.length === 1) continue
-    params[`any_${name}`] = values.map(value => termOf(term, value))
+  for (const { name, terms } of choices) {
+    if (terms.length === 1) continue
+    params[`any_${name}`] = terms
     conditions.push(`hasAny(terms, {any_${name}:Array(String)})`)
   }
   return conditions
@@ -137,7 +173,7 @@ function anyConditions(filter: SearchFilter, params: Record<string, unknown>): r
 /** That several filters over facts hold for one and the same fact; `undefined` where the terms settle it. */
 function sameFact(filter: SearchFilter, params: Record<string, unknown>): string | undefined {
   const given = factFilters.filter(name => filter[name] !== undefined)
-  if (given.length < 2) return undefined
+  if (given.length < 2 || (given.every(isDecided) && decidedValues(filter) !== undefined)) return undefined
   for (const name of given) params[name] = filter[name]
   const one = given.map(name =>
     isList(name) ? `hasAny(${name}_, {${name}:Array(String)})` : `has({${name}:Array(String)}, ${name}_)`,

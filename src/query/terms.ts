@@ -27,11 +27,16 @@ export const factFilters = Object.keys(factTerms) as readonly FactFilter[]
 
 export const typeTerm = 'type'
 export const wordTerm = 'word'
+/** Decision and tool of one fact in one term: what somebody who looks into denials asks for most, in one list of rows. */
+export const decidedTerm = 'decided'
 /** How many facts a row has: of one that has one at most, terms that meet are of the same fact. */
 export const factsTerm = 'facts'
 
 /** What a value has at most to be found by: names in events are no longer, and texts within records have no bound. */
 export const valueCharsMax = 1_024
+
+/** As JSON: records say what they like, and no two pairs are to look alike. */
+export const decidedOf = (decision: string, tool: string): string => JSON.stringify([decision, tool])
 
 export const termOf = (name: string, value: string): string => `${name}=${value}`
 
@@ -48,6 +53,7 @@ export function termsOf(type: string, facts: readonly FactRow[], reasons: string
       if (typeof value === 'string') add(term, value)
       else for (const one of value) add(term, one)
     }
+    if (fact.decision !== '') for (const tool of fact.tools) add(decidedTerm, decidedOf(fact.decision, tool))
   }
   for (const word of reasons === '' ? [] : wordsOf(reasons)) add(wordTerm, word)
   return [...terms]

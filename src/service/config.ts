@@ -64,6 +64,11 @@ export const settings = {
   RATE_PER_TOKEN: { schema: whole(1, 10_000_000), fallback: '50000', says: 'Events a second that one token may send.' },
   CONCURRENCY_MAX: { schema: whole(1, 100_000), fallback: '512', says: 'Ingest requests under way at once.' },
   QUEUE_EVENTS_MAX: { schema: whole(1, 10_000_000), fallback: '20000', says: 'Events waiting for a place at once.' },
+  INGEST_WAIT_MS: {
+    schema: whole(100, 600_000),
+    fallback: '30000',
+    says: 'How long a request waits for its events to be placed before it is answered 503.',
+  },
   READ_WAIT_MS: { schema: whole(0, 60_000), fallback: '2000', says: 'How long a read waits for its view to catch up.' },
 } as const satisfies Record<string, Setting>
 

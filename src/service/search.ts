@@ -3,11 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { Fault } from '../base/fault.ts'
 import { nodeSuite } from '../crypto/node.ts'
-import { leafHashOf } from '../ledger/entry.ts'
+import { type LeafHash, leafHashOf } from '../ledger/entry.ts'
 import type { LogReader } from '../log/port.ts'
 import { openClickHouse } from '../query/clickhouse.ts'
 import { type Engine, startEngine } from '../query/engine.ts'
-import type { EventSearch, RowSink } from '../query/port.ts'
+import { HeldRows } from '../query/held-rows.ts'
+import type { EventSearch } from '../query/port.ts'
 import type { ClickHouseServer } from '../query/server.ts'
 import type { Config } from './config.ts'
 import { Follower, type FollowerOptions, type View } from './follower.ts'
@@ -30,6 +31,17 @@ export interface SearchOptions extends Pick<FollowerOptions, 'restMs' | 'isBusy'
   readonly logger: Logger
 }
 
+/** Where the service's own engine lives. */
+export const engineFolder = (config: Config): string => join(config.DATA_DIR, 'clickhouse')
+
+/** The server that the configuration names: for where it names one. */
+export const serverOf = (config: Config): ClickHouseServer => ({
+  url: config.CLICKHOUSE_URL ?? '',
+  writer: { username: config.CLICKHOUSE_USER, password: config.CLICKHOUSE_PASSWORD ?? '' },
+})
+
+export const hashLeaf = (bytes: Uint8Array): LeafHash => leafHashOf(nodeSuite, bytes)
+
 /** Entries that one insert takes. */
 const insertEntriesMax = 10_000
 /** How long the insert under way may take when the service ends. */
@@ -40,15 +52,16 @@ export async function openSearch(options: SearchOptions): Promise<SearchPart> {
   const { config, log, logger, restMs, isBusy, onError } = options
   if (config.SEARCH === 'off') return searchOff
   const engine =
-    config.CLICKHOUSE_URL === undefined
-      ? await startEngine({ dir: join(config.DATA_DIR, 'clickhouse'), log: logger })
-      : undefined
-  const clickhouse = await openClickHouse(engine ?? serverOf(config), {
-    hashLeaf: bytes => leafHashOf(nodeSuite, bytes),
+    config.CLICKHOUSE_URL === undefined ? await startEngine({ dir: engineFolder(config), log: logger }) : undefined
+  const clickhouse = await openClickHouse(engine ?? serverOf(config), { hashLeaf })
+  const rows = new HeldRows({
+    ...{ rows: clickhouse, log, hashLeaf, ownEngine: engine !== undefined },
+    onRemoved: (ledger, detail) =>
+      logger.warn({ ledger, detail }, 'search rows were not of this log; they are removed and made again from it'),
   })
   const follower = new Follower({
     log,
-    view: rowsView(clickhouse),
+    view: rowsView(rows),
     batch: insertEntriesMax,
     restMs,
     ...(isBusy && { isBusy }),
@@ -62,8 +75,8 @@ export async function openSearch(options: SearchOptions): Promise<SearchPart> {
   })
   return {
     search: {
-      search: (...query) => clickhouse.search(...query),
-      position: ledger => clickhouse.position(ledger),
+      search: (...query) => rows.search(...query),
+      position: ledger => rows.position(ledger),
       reached: (ledger, seq, timeoutMs) => follower.reached(ledger, seq, timeoutMs),
     },
     follower,
@@ -84,12 +97,7 @@ export async function openSearch(options: SearchOptions): Promise<SearchPart> {
 const engineDetail = (engine: Engine | undefined): string | undefined =>
   engine === undefined || engine.status() === 'up' ? undefined : (engine.reason ?? 'ClickHouse is starting')
 
-const serverOf = (config: Config): ClickHouseServer => ({
-  url: config.CLICKHOUSE_URL ?? '',
-  writer: { username: config.CLICKHOUSE_USER, password: config.CLICKHOUSE_PASSWORD ?? '' },
-})
-
-const rowsView = (rows: RowSink): View => ({
+const rowsView = (rows: HeldRows): View => ({
   name: 'search',
   position: ledger => rows.position(ledger),
   take: (ledger, entries) => rows.insert(ledger, entries),

@@ -195,5 +195,6 @@ const limitsOf = (config: Config): Limits => ({
   ratePerSecond: config.RATE_PER_TOKEN,
   rateBurst: 2 * config.RATE_PER_TOKEN,
   concurrencyMax: config.CONCURRENCY_MAX,
+  ingestWaitMs: config.INGEST_WAIT_MS,
   readWaitMs: config.READ_WAIT_MS,
 })

@@ -1,3 +1,4 @@
+import { equalBytes } from '../base/bytes.ts'
 import type { StoredEntry } from '../ledger/entry.ts'
 import type { LogReader } from '../log/port.ts'
 import type { LeaseView } from '../projections/port.ts'
@@ -56,18 +57,75 @@ export function followState(
   return { follower, leases }
 }
 
-/** Folds a whole log into an empty store: what a view has to equal, byte for byte. */
-export async function rebuildState(log: LogReader, store: ViewStore, batch = 5_000): Promise<void> {
+export interface RebuildOptions {
+  /** Last seq of a ledger to fold; all of it when absent. */
+  readonly until?: (ledger: string) => number
+  /** After each step, with the entries folded so far, over all ledgers. May throw, to end it. */
+  readonly onFolded?: (entries: number) => void
+}
+
+const rebuildBatch = 5_000
+
+/** Folds the log from nothing: what a view has to equal, byte for byte. Cut off, it goes on at the next start. */
+export async function rebuildState(log: LogReader, store: ViewStore, options: RebuildOptions = {}): Promise<void> {
+  const { until = () => Number.MAX_SAFE_INTEGER, onFolded } = options
   await store.adopt(stateView, stateVersion)
   await store.reset(stateView)
   const view = await StateView.open(store)
+  let folded = 0
   for (const ledger of await log.ledgers()) {
-    for (let from = 0; ; ) {
-      const entries = await log.read(ledger, from, batch)
+    const end = until(ledger) + 1
+    for (let from = 0; from < end; ) {
+      const entries = await log.read(ledger, from, Math.min(rebuildBatch, end - from))
       const last = entries.at(-1)
       if (last === undefined) break
       await view.take(ledger, entries)
       from = last.seq + 1
+      folded += entries.length
+      onFolded?.(folded)
     }
   }
+}
+
+/** A row of the state view that is not what the log adds up to. */
+export interface StateFinding {
+  readonly code: 'state-missing' | 'state-invented' | 'state-changed'
+  readonly ledger: string
+  readonly key: string
+}
+
+/**
+ * Holds the state view against a fold of the log from nothing, row by row, each ledger up to the view's own position (what
+ * it has not folded yet is late, not wrong). The fold is made in `fresh`, an empty store.
+ */
+export async function* stateAgainst(
+  log: LogReader,
+  store: ViewStore,
+  fresh: ViewStore,
+  onFolded?: (entries: number) => void,
+): AsyncGenerator<StateFinding> {
+  const until = (ledger: string): number => store.position(stateView, ledger)
+  await rebuildState(log, fresh, { until, ...(onFolded && { onFolded }) })
+  for (const ledger of await log.ledgers()) {
+    const rowsOf = (from: ViewStore) =>
+      from.range(stateView, ledger, { limit: Number.POSITIVE_INFINITY })[Symbol.iterator]()
+    const [kept, made] = [rowsOf(store), rowsOf(fresh)]
+    let [mine, theirs] = [kept.next(), made.next()]
+    while (!mine.done || !theirs.done) {
+      const order = compareKeys(mine.done ? undefined : mine.value[0], theirs.done ? undefined : theirs.value[0])
+      if (order < 0 && !mine.done) yield { code: 'state-invented', ledger, key: mine.value[0] }
+      if (order > 0 && !theirs.done) yield { code: 'state-missing', ledger, key: theirs.value[0] }
+      if (!mine.done && !theirs.done && order === 0 && !equalBytes(mine.value[1], theirs.value[1])) {
+        yield { code: 'state-changed', ledger, key: mine.value[0] }
+      }
+      if (order <= 0) mine = kept.next()
+      if (order >= 0) theirs = made.next()
+    }
+  }
+}
+
+/** As the store sorts keys; one that is not there any more comes last. */
+function compareKeys(a: string | undefined, b: string | undefined): number {
+  if (a === undefined || b === undefined) return a === b ? 0 : a === undefined ? 1 : -1
+  return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }

@@ -7,7 +7,7 @@ import { RateLimiter } from '../../src/http/rate.ts'
 import type { EventIntake, Placement } from '../../src/log/intake.ts'
 import { anEvent, ask, eventsUrl } from './support/ask.ts'
 import { addressOf } from './support/follow.ts'
-import { adminToken, makeWorld } from './support/world.ts'
+import { adminToken, makeWorld, type World } from './support/world.ts'
 
 const post = { method: 'POST', url: eventsUrl } as const
 
@@ -105,6 +105,37 @@ describe('admission', () => {
     while (waiting.length < 1) await new Promise(setImmediate)
     waiting[0]?.()
     assert.equal((await next).status, 201)
+    await world.close()
+  })
+
+  it('is not held for ever by a log that gives no answer, and the same request sent again finds out', async () => {
+    const hanging = Promise.withResolvers<void>()
+    let placed = 0
+    // What no log here does by itself: it takes the events, and does not come back.
+    const intake: EventIntake = {
+      submit: async (ledger, events) => {
+        await hanging.promise
+        const placements = await world.sequencer.submit(ledger, events)
+        placed += 1
+        return placements
+      },
+    }
+    const world: World = await makeWorld({ ingestWaitMs: 100, concurrencyMax: 1 }, { intake })
+    const events = [anEvent({ id: 'late-1' }), anEvent({ id: 'late-2' })]
+    const { status, json, headers } = await ask(world.app, { ...post, body: events })
+    assert.deepEqual([status, json.code], [503, 'log-unavailable'])
+    assert.match(
+      json.detail,
+      /within 0\.1 s\. The events may or may not have their places: send the same request again/,
+    )
+    assert.ok(Number(headers['retry-after']) > 0)
+    hanging.resolve()
+    while (placed < 1) await new Promise(setImmediate)
+    const again = await ask(world.app, { ...post, body: events })
+    assert.deepEqual(
+      again.json.items.map((item: { status: string }) => item.status),
+      ['duplicate', 'duplicate'],
+    )
     await world.close()
   })
 

@@ -114,6 +114,26 @@ describe('an AEP record', () => {
     assert.equal((await named('n3', sha256('nowhere'), 7)).json.code, 'invalid-event')
   })
 
+  it('of another ledger can be neither named, read nor known of', async () => {
+    await ask(world.app, { method: 'POST', url: '/v1/ledgers', body: { name: 'secret' } })
+    const secret = JSON.stringify({ secret: 's'.repeat(70_000) })
+    const sendTo = (ledger: string, body: unknown) =>
+      ask(world.app, { method: 'POST', url: `/v1/ledgers/${ledger}/events`, body })
+    const named = (id: string, text: string) =>
+      anEvent({ id, type: 'aep.record', data: { record_digest: sha256(text), record_length: text.length } })
+    assert.equal((await sendTo('secret', recordEvent('s1', secret))).status, 201)
+    assert.equal((await sendTo('secret', named('s2', secret))).status, 201)
+    const there = await sendTo('default', named('spy', secret))
+    const nowhere = await sendTo('default', named('spy', 'n'.repeat(secret.length)))
+    assert.equal(there.status, 400)
+    const { request_id: _, instance: __, ...same } = there.json
+    const { request_id: _2, instance: __2, ...other } = nowhere.json
+    assert.deepEqual(same, other)
+    // Whoever has the text may keep it here, too, and name it from then on.
+    assert.equal((await sendTo('default', recordEvent('d1', secret))).status, 201)
+    assert.equal((await sendTo('default', named('d2', secret))).status, 201)
+  })
+
   it('for a ledger that there is not is not kept', async () => {
     const record = 'q'.repeat(70_000)
     const told = await ask(world.app, {
@@ -123,6 +143,32 @@ describe('an AEP record', () => {
     })
     assert.equal(told.json.code, 'ledger-unknown')
     assert.equal(await world.log.record(sha256(record)), undefined)
+  })
+})
+
+describe('records full of signatures that nobody made', () => {
+  it('do not hold up everybody else while they are judged', async () => {
+    const emitter = { key_id: 'gw-signatures', public_hex: hex(nodeSuite.publicKey(new Uint8Array(32).fill(3))) }
+    await ask(world.app, { method: 'POST', url: '/v1/ledgers/default/emitters', body: emitter })
+    const sig = base64(nodeSuite.sign(new Uint8Array(32).fill(4), new Uint8Array(0)))
+    const envelope = {
+      payloadType: 'application/vnd.in-toto+json',
+      payload: 'e30=',
+      signatures: Array(16).fill({ sig }),
+    }
+    const record = JSON.stringify({ schema_version: 'aep/v0.4', dsse_envelope: envelope })
+    let longestMs = 0
+    let last = performance.now()
+    const pulse = setInterval(() => {
+      longestMs = Math.max(longestMs, performance.now() - last)
+      last = performance.now()
+    }, 1)
+    const events = Array.from({ length: 300 }, (_, n) => recordEvent(`signatures-${n}`, record))
+    const { status, json } = await send(events)
+    clearInterval(pulse)
+    assert.equal(status, 201)
+    assert.equal((await entryAt(json.items[299].seq)).intake.record_sig, 'invalid')
+    assert.ok(longestMs < 250, `${longestMs} ms`)
   })
 })
 

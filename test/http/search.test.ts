@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, it } from 'node:test'
+import { utf8 } from '../../src/base/bytes.ts'
+import { nodeSuite } from '../../src/crypto/node.ts'
+import { leafHashOf } from '../../src/ledger/entry.ts'
+import type { SearchHit } from '../../src/query/port.ts'
 import { anEvent, ask, eventsUrl } from './support/ask.ts'
 import { makeWorld, type World } from './support/world.ts'
 
@@ -16,6 +20,12 @@ beforeEach(() => {
   world.search.down = false
   world.search.lie = hit => hit
 })
+
+/** A hit whose entry is another one, with the leaf hash of that. */
+const otherwise = (hit: SearchHit, change: (entry: string) => string): SearchHit => {
+  const entry = change(hit.entry)
+  return { ...hit, entry, leafHash: leafHashOf(nodeSuite, utf8(entry)) }
+}
 
 const search = (query: string) => ask(world.app, { url: `${eventsUrl}?${query}` })
 
@@ -116,6 +126,10 @@ describe('a search', () => {
       hit => ({ ...hit, entry: 'not json' }),
       hit => ({ ...hit, entry: `${hit.entry}},{"seq":1` }),
       hit => ({ ...hit, entry: 'null' }),
+      hit => ({ ...hit, signature: 'A'.repeat(86) }),
+      // Whole, and of this ledger, but not what the log holds: of another history, or invented.
+      hit => otherwise(hit, entry => entry.replace('allow', 'deny')),
+      hit => ({ ...otherwise(hit, entry => entry.replace(/"seq":\d+/, '"seq":99')), seq: 99 }),
     ]
     for (const lie of lies) {
       world.search.lie = lie

@@ -49,7 +49,8 @@ export function describeLog(name: string, adapter: Adapter): void {
       assert.equal((await log.read('default', 0, 10, 650)).length, 3)
       assert.equal((await log.read('default', 0, 0)).length, 0)
       assert.equal((await log.read('default', 110, 10)).length, 1)
-      assert.equal((await log.read('default', 111, 10)).length, 0)
+      for (const from of [111, 2 ** 47, 2 ** 48 - 1, 2 ** 48, 2 ** 48 + 1, Number.MAX_SAFE_INTEGER])
+        assert.equal((await log.read('default', from, 10)).length, 0, `${from}`)
       assert.deepEqual(
         (await log.read('default', -5, 2)).map(entry => entry.seq),
         [0, 1],

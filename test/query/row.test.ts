@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { blockRows, blocksOf } from '../../src/query/clickhouse/blocks.ts'
 import { type Row, rowOf } from '../../src/query/row.ts'
-import { wordsOf } from '../../src/query/terms.ts'
+import { decidedOf, wordsOf } from '../../src/query/terms.ts'
 import { type Event, entriesOf, hashLeaf } from './make.ts'
 
 function row(event: Event): Row {
@@ -97,6 +97,7 @@ describe('the row of an entry', () => {
     )
     assert.deepEqual([two.principal, two.run], ['', 'r-2'])
     assert.ok(two.terms.includes('facts=many'))
+    assert.notEqual(decidedOf('deny a', 'b'), decidedOf('deny', 'a b'))
   })
 
   it('has no facts where the event tells of none', () => {

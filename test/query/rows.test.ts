@@ -37,7 +37,7 @@ describe('rows', { skip: noEngine }, () => {
   })
   beforeEach(async () => {
     clickHouse = await openClickHouse(engine, { hashLeaf })
-    await clickHouse.reset()
+    await clickHouse.remove(ledger)
   })
   afterEach(() => clickHouse.close())
   after(async () => {
@@ -169,10 +169,14 @@ describe('rows', { skip: noEngine }, () => {
     assert.equal(before.seqs, 500)
   })
 
-  it('survive reset and come back', async () => {
+  it('are removed ledger by ledger, and come back', async () => {
+    const others = entriesOf('acme/test', [{ type: 'aep.decision', data: { decision: 'allow' } }])
+    await clickHouse.insert('acme/test', others)
     await clickHouse.insert(ledger, entries.slice(0, 1_000))
-    await clickHouse.reset()
+    await clickHouse.remove(ledger)
     assert.equal(await clickHouse.position(ledger), -1)
+    assert.equal(await clickHouse.position('acme/test'), 0)
+    await clickHouse.remove('acme/test')
     await clickHouse.insert(ledger, entries.slice(0, 1_000))
     assert.deepEqual(await stored(), { rows: 1_000, seqs: 1_000 })
   })
@@ -271,16 +275,16 @@ describe('rows', { skip: noEngine }, () => {
       for (const [file, sql] of Object.entries(files)) writeFileSync(join(path, file), sql)
       return pathToFileURL(`${path}/`)
     }
+    const known = readMigrations()
+    const next = known.length + 1
     const forget = (): Promise<unknown> =>
-      command(`DELETE FROM aep_ledger._migrations WHERE number > 1 SETTINGS lightweight_deletes_sync = 2`)
+      command(`DELETE FROM aep_ledger._migrations WHERE number >= ${next} SETTINGS lightweight_deletes_sync = 2`)
 
     it('are applied once, in order, and again when a crash came before the note of it', async () => {
-      const [first] = readMigrations()
-      assert.ok(first)
       const more = [
-        first,
+        ...known,
         {
-          number: 2,
+          number: next,
           name: 'more',
           sql: 'CREATE TABLE IF NOT EXISTS aep_ledger.more (a Int8) ENGINE = MergeTree ORDER BY a;',
           checksum: 'x',
@@ -294,6 +298,16 @@ describe('rows', { skip: noEngine }, () => {
       await command('DROP TABLE aep_ledger.more')
     })
 
+    it('take out rows that lack a term, which come back from the log', async () => {
+      await clickHouse.insert(ledger, entries.slice(0, 100))
+      await command('DELETE FROM aep_ledger._migrations WHERE number >= 2 SETTINGS lightweight_deletes_sync = 2')
+      const newer = await openClickHouse(engine, { hashLeaf })
+      assert.equal(await newer.position(ledger), -1)
+      await newer.insert(ledger, entries.slice(0, 100))
+      assert.deepEqual(await stored(), { rows: 100, seqs: 100 })
+      await newer.close()
+    })
+
     it('refuse a database whose migration had other content', async () => {
       const changed = readMigrations().map(migration => ({ ...migration, checksum: 'f'.repeat(64) }))
       await assert.rejects(
@@ -303,12 +317,12 @@ describe('rows', { skip: noEngine }, () => {
     })
 
     it('refuse a database of a newer version, in every call and in plain words', async () => {
-      await command(`INSERT INTO aep_ledger._migrations (number, name, checksum) VALUES (2, 'future', 'x')`)
+      await command(`INSERT INTO aep_ledger._migrations (number, name, checksum) VALUES (${next}, 'future', 'x')`)
       const newer = await openClickHouse(engine, { hashLeaf })
       for (const call of [newer.check(), newer.search(ledger, {}, 1), newer.position(ledger)]) {
         await assert.rejects(call, {
           code: 'query-unavailable',
-          message: /migration 2 \(future\), which a newer version/,
+          message: new RegExp(`migration ${next} \\(future\\), which a newer version`),
         })
       }
       await forget()

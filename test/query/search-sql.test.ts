@@ -34,6 +34,13 @@ describe('the statement of a search', () => {
     )
   })
 
+  it('asks for one term, and one list of rows, where a decision and a tool are asked for', () => {
+    const { text, params } = searchSql('l', { decisions: ['deny'], tools: ['x'] }, 10)
+    assert.ok(!/UNION|arrayExists/.test(text))
+    assert.deepEqual(params['all'], ['decided=["deny","x"]'])
+    assert.match(searchSql('l', { decisions: ['deny'], tools: ['x'], runs: ['r'] }, 10).text, /UNION ALL/)
+  })
+
   it('refuses lists that are empty or too long, and values that are', () => {
     for (const name of factFilters) {
       assert.deepEqual(faultOf({ [name]: [] }), [name])

@@ -197,6 +197,25 @@ describe('search', { skip: noEngine }, () => {
     assert.deepEqual(await found(filter), expected(filter))
   })
 
+  it('by decisions and tools, one or several, finds what one fact says of both', async () => {
+    const all = [...new Set(rows.flatMap(row => row.facts.flatMap(fact => fact.tools)))].filter(tool => tool !== '')
+    for (const tool of all) {
+      for (const decision of ['allow', 'deny']) {
+        const filter = { decisions: [decision], tools: [tool] }
+        assert.deepEqual(await found(filter), expected(filter), JSON.stringify(filter))
+        const more = { ...filter, principals: [rows[4]?.facts[0]?.principal ?? ''] }
+        assert.deepEqual(await found(more), expected(more), JSON.stringify(more))
+      }
+    }
+    for (const filter of [
+      { decisions: ['deny', 'ask_user'], tools: all.slice(0, 3) },
+      { decisions: ['allow', 'deny'], tools: [...all, ...Array.from({ length: 60 }, (_, n) => `none-${n}`)] },
+      { decisions: ['deny'], tools: ['x'.repeat(1_020)] },
+    ]) {
+      assert.deepEqual(await found(filter), expected(filter))
+    }
+  })
+
   it('by any mixture of filters finds what a reading row by row finds', { timeout: 120_000 }, async () => {
     const value = fc.nat(count - 1).chain(seq => {
       const facts = rows[seq] ? some(rows[seq]) : {}

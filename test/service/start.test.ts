@@ -147,6 +147,16 @@ describe('a service on an empty folder', () => {
     assert.fail('no conflict was written')
   })
 
+  it('has nothing at a seq that no ledger reaches, and no keys of a ledger that there is not', async () => {
+    for (const seq of [281_474_976_710_655, 281_474_976_710_656, 281_474_976_710_657, Number.MAX_SAFE_INTEGER]) {
+      const { status, body } = await get(`/v1/ledgers/default/entries/${seq}`)
+      assert.deepEqual([status, body['code']], [404, 'not-found'], `${seq}`)
+      assert.deepEqual((await get(`/v1/ledgers/default/entries?from=${seq}`)).body.items, [])
+    }
+    const { status, body } = await get('/v1/ledgers/nowhere/keys')
+    assert.deepEqual([status, body['code']], [404, 'ledger-unknown'])
+  })
+
   it('lets nobody else speak under its own source', async () => {
     const { body } = await get('/v1/ledgers/default/entries?limit=1')
     const genesis = body.items?.[0]?.['entry'] as { event: { source: string } } | undefined

@@ -25,6 +25,7 @@ export const reasonClasses = [
   'signature-mismatch',
   'signature-noncanonical-s',
   'signature-block-inconsistent',
+  'signature-limit',
   // the key
   'key-unknown',
   'key-invalid',

@@ -12,6 +12,11 @@ export const statementType = 'https://in-toto.io/Statement/v1'
 export const aepPredicateType = 'https://wasmagent.dev/attestations/aep/v0.4'
 export const subjectNameOf = (runId: string): string => `urn:wasmagent:run:${runId}`
 
+/** Signatures of one envelope: more are refused unread, for anyone can add as many as a body holds. */
+export const signaturesMax = 16
+/** Verifications for one envelope: a signature without a key id is tried under every key. Some 20 ms at most. */
+export const verificationsMax = 256
+
 /** What is known of an envelope once it has been judged. */
 export interface EnvelopeReading {
   /** Trusted keys whose signatures hold. */
@@ -27,7 +32,7 @@ export interface EnvelopeReading {
  *
  * A signature may cover the pre-authentication encoding of the payload's bytes, as DSSE has it, or of the payload's base64
  * text, as the reference emitter writes it (`dsse-pae-legacy-base64`). One good signature is enough; others are named,
- * because anyone can add one.
+ * because anyone can add one. Over `signaturesMax` none is tried.
  */
 export function judgeEnvelope(
   record: JsonObject,
@@ -64,10 +69,15 @@ function judgeSignatures(envelope: Envelope, checking: Checking, tally: Tally): 
     refuse(tally, 'dsse-no-signatures', at, 'the envelope carries no signature')
     return []
   }
+  if (signatures.length > signaturesMax) {
+    refuse(tally, 'signature-limit', at, `the envelope carries more than ${signaturesMax} signatures`)
+    return []
+  }
+  const within: Checking = { ...checking, tries: { left: verificationsMax } }
   // The spec's encoding, then the emitter's.
   const messages = [pae(payloadType, payload), pae(payloadType, utf8(payloadText))]
   const outcomes = signatures.map(({ keyid, sig }) =>
-    checkClaim({ keyId: keyid === '' ? undefined : keyid, sig }, messages, checking),
+    checkClaim({ keyId: keyid === '' ? undefined : keyid, sig }, messages, within),
   )
   const good = outcomes.filter(outcome => outcome.verified)
   if (good.length > 0) {

@@ -17,6 +17,8 @@ export interface Checking {
   readonly suite: Suite
   /** Whether to look for the reason of a mismatch, at the cost of a few more verifications. */
   readonly explain: boolean
+  /** How many verifications may still be made, where whoever wrote the claims could ask for any number of them. */
+  readonly tries?: { left: number }
 }
 
 export interface Fault {
@@ -38,10 +40,10 @@ export const unsignedPlaceholder = 'UNSIGNED_PLACEHOLDER'
 
 /**
  * Whether a claimed signature is one of any of `messages` by a key of the ring that its key id names, and else every reason
- * why not. Cost: one verification for each message and key of that id until one holds.
+ * why not. Cost: one verification for each message and key of that id until one holds, or until `tries` are used up.
  */
 export function checkClaim(claim: Claim, messages: readonly Uint8Array[], checking: Checking): Outcome {
-  const { keys, suite, explain } = checking
+  const { keys, explain, tries } = checking
   const candidates = claim.keyId === undefined ? [...keys.values()].flat() : (keys.get(claim.keyId) ?? [])
   const faults: Fault[] = []
   if (candidates.length === 0)
@@ -51,14 +53,23 @@ export function checkClaim(claim: Claim, messages: readonly Uint8Array[], checki
 
   const sound = candidates.filter(key => isUsable(key, faults))
   for (const key of sound) {
-    const message = messages.findIndex(bytes => suite.verify(key.publicKey, bytes, signature))
+    const message = messages.findIndex(bytes => holds(key, bytes, signature, checking))
     if (message >= 0) return { verified: true, message, key }
   }
-  if (sound.length > 0) {
+  if (sound.length > 0 && tries?.left === 0) {
+    faults.push({ reason: 'signature-limit', detail: 'too many signatures and keys to try: say which key it is' })
+  } else if (sound.length > 0) {
     faults.push({ reason: 'signature-mismatch', detail: 'the signature is not one of this content' })
     if (explain) explainMismatch(claim, signature, messages, checking, sound, faults)
   }
   return { verified: false, faults }
+}
+
+function holds({ publicKey }: TrustedKey, message: Uint8Array, signature: Uint8Array, checking: Checking): boolean {
+  const { suite, tries } = checking
+  if (tries?.left === 0) return false
+  if (tries !== undefined) tries.left -= 1
+  return suite.verify(publicKey, message, signature)
 }
 
 /** The 64 bytes of a signature spelled in the one padded standard base64, S below the group order. */
@@ -96,16 +107,16 @@ function explainMismatch(
   { keyId }: Claim,
   signature: Uint8Array,
   messages: readonly Uint8Array[],
-  { keys, suite }: Checking,
+  checking: Checking,
   tried: readonly TrustedKey[],
   faults: Fault[],
 ): void {
   if (!tried.every(({ publicKey }) => isOnCurve(publicKey))) {
     faults.push({ reason: 'key-invalid', detail: `the key ${keyId} is no point of the curve` })
   }
-  const others = [...keys.values()].flat().filter(key => !tried.includes(key))
+  const others = [...checking.keys.values()].flat().filter(key => !tried.includes(key))
   const another = others
     .slice(0, otherKeysMax)
-    .find(({ publicKey }) => messages.some(bytes => suite.verify(publicKey, bytes, signature)))
+    .find(key => messages.some(bytes => holds(key, bytes, signature, checking)))
   if (another) faults.push({ reason: 'key-id-mismatch', detail: `the key ${another.keyId} made the signature` })
 }

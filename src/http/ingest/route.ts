@@ -37,20 +37,45 @@ export function ingestRoutes(app: FastifyInstance, kit: Kit): void {
         kit.ports.limits,
       )
       kit.rate.charge(caller.id, events.length - 1)
-      const taken = takeEvents({ ports: kit.ports, ledger, caller, eventBytesMax }, events)
-      const placed = Array.isArray(taken)
-        ? kit.ports.intake.submit(ledger, taken).then(placements => answer(taken, placements))
-        : taken.then(all => kit.ports.intake.submit(ledger, all).then(placements => answer(all, placements)))
-      return placed
-
-      function answer(all: readonly TakenEvent[], placements: readonly Placement[]): FastifyReply {
+      const place = async (all: readonly TakenEvent[]): Promise<Placed> => {
+        const placements = await kit.ports.intake.submit(ledger, all)
         count(kit, ledger, placements)
-        return sendReceipts(request, reply, all, placements, alone)
+        return { all, placements }
       }
+      const taken = takeEvents({ ports: kit.ports, ledger, caller, eventBytesMax }, events)
+      const placing = Array.isArray(taken) ? place(taken) : taken.then(place)
+      return within(kit.ports.limits.ingestWaitMs, placing).then(({ all, placements }) =>
+        sendReceipts(request, reply, all, placements, alone),
+      )
     },
     { onRequest: gate(kit) },
   )
 }
+
+interface Placed {
+  readonly all: readonly TakenEvent[]
+  readonly placements: readonly Placement[]
+}
+
+/**
+ * What the intake answers, if it does so in time: a log that hangs must not hold requests for ever. What was handed over
+ * goes on all the same, so that nobody knows what becomes of it, until the same events are sent again and found there or not.
+ */
+async function within(waitMs: number, placing: Promise<Placed>): Promise<Placed> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Fault('log-unavailable', lateDetail(waitMs))), waitMs)
+  })
+  try {
+    return await Promise.race([placing, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+const lateDetail = (waitMs: number): string =>
+  `The log gave no answer within ${waitMs / 1000} s. The events may or may not have their places: send the same request again, ` +
+  'and those that have are answered with their receipts.'
 
 /** Holds a place for the request from its head to the end of its answer; throws `overloaded` where there is none. */
 function gate(kit: Kit): onRequestHookHandler {

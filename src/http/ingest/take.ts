@@ -1,3 +1,4 @@
+import { setImmediate as yieldLoop } from 'node:timers/promises'
 import { canonicalText } from '../../aep/canonical.ts'
 import type { AepEvent, EventOf } from '../../aep/event/schema.ts'
 import { emitterSigVerdict, recordSigVerdict } from '../../aep/event/signature.ts'
@@ -9,6 +10,7 @@ import type { Intake } from '../../ledger/entry.ts'
 import type { TokenRecord } from '../../log/control.ts'
 import type { TakenEvent } from '../../log/intake.ts'
 import type { AppPorts } from '../ports.ts'
+import { keepRecord, recordOf } from './kept.ts'
 import type { Accepted } from './read-events.ts'
 
 /** What stands between an event that fits its schema and the intake: who may send it, what its signatures say, its size. */
@@ -30,10 +32,27 @@ interface Desk extends Door {
 
 type RecordEvent = EventOf<'aep.record'>
 
+/** What the events of a request have become so far. */
+interface Sorted {
+  readonly taken: TakenEvent[]
+  /** Those whose record is kept beside the log, or was. */
+  readonly beside: Beside[]
+  readonly tooLarge: FaultDetail[]
+}
+
+interface Beside {
+  readonly n: number
+  readonly one: Accepted
+  readonly event: RecordEvent
+}
+
+/** Everybody else waits while signatures are verified: after so long others get their turn. */
+const sliceMsMax = 20
+
 /**
- * The events as the intake takes them, in order. A promise only where a record has to be kept beside the log, or was, so
- * that everything else goes on in the same turn. Throws `forbidden` for a source that the token may not use,
- * `entry-too-large`, and `invalid-event` for a record that is named but not kept here.
+ * The events as the intake takes them, in order. A promise only where a record has to be kept beside the log, or was, or
+ * where signatures take long, so that everything else goes on in the same turn. Throws `forbidden` for a source that the
+ * token may not use, `entry-too-large`, and `invalid-event` for a record that is named but not kept for this ledger.
  */
 export function takeEvents(door: Door, accepted: readonly Accepted[]): TakenEvent[] | Promise<TakenEvent[]> {
   checkSources(door.caller, accepted)
@@ -43,19 +62,49 @@ export function takeEvents(door: Door, accepted: readonly Accepted[]): TakenEven
     takenAt: door.ports.clock().toISOString(),
     plain: { by: door.caller.id, emitter_sig: 'absent', record_sig: 'not_a_record' },
   }
-  const tooLarge: FaultDetail[] = []
-  const taken: TakenEvent[] = []
-  const beside: { readonly n: number; readonly one: Accepted; readonly event: RecordEvent }[] = []
-  for (const [n, one] of accepted.entries()) {
+  const sorted: Sorted = { taken: [], beside: [], tooLarge: [] }
+  const until = sortSome(desk, accepted, 0, sorted)
+  return until === accepted.length ? finish(desk, sorted) : sortRest(desk, accepted, until, sorted)
+}
+
+/** Sorts events from `from` on, until all are or the time is up; returns where it stopped. */
+function sortSome(
+  desk: Desk,
+  accepted: readonly Accepted[],
+  from: number,
+  { taken, beside, tooLarge }: Sorted,
+): number {
+  const since = performance.now()
+  for (let n = from; ; n++) {
+    const one = accepted[n]
+    if (one === undefined) return n
     const { event } = one
-    taken.push(take(desk, one, intakeOf(desk, event)))
+    const intake = intakeOf(desk, event)
+    taken.push(take(desk, one, intake))
     if (event.type === 'aep.record' && 'record_digest' in event.data) beside.push({ n, one, event })
-    else if (!fits(one.canonical, door.eventBytesMax)) {
+    else if (!fits(one.canonical, desk.eventBytesMax)) {
       const why = whyNotBeside(event)
       if (why === undefined && event.type === 'aep.record') beside.push({ n, one, event })
-      else tooLarge.push({ pointer: one.pointer, detail: sizeDetail(one.canonical, door.eventBytesMax, why) })
+      else tooLarge.push({ pointer: one.pointer, detail: sizeDetail(one.canonical, desk.eventBytesMax, why) })
     }
+    if (intake !== desk.plain && performance.now() - since > sliceMsMax) return n + 1
   }
+}
+
+async function sortRest(
+  desk: Desk,
+  accepted: readonly Accepted[],
+  from: number,
+  sorted: Sorted,
+): Promise<TakenEvent[]> {
+  for (let at = from; at < accepted.length; ) {
+    await yieldLoop()
+    at = sortSome(desk, accepted, at, sorted)
+  }
+  return finish(desk, sorted)
+}
+
+function finish(desk: Desk, { taken, beside, tooLarge }: Sorted): TakenEvent[] | Promise<TakenEvent[]> {
   if (tooLarge.length > 0) throw new Fault('entry-too-large', 'Nothing was written.', tooLarge)
   return beside.length === 0 ? taken : takeBeside(desk, taken, beside)
 }
@@ -99,11 +148,7 @@ function whyNotBeside(event: AepEvent): string | undefined {
 const sizeDetail = (canonical: string, bytesMax: number, why = ''): string =>
   `has ${Buffer.byteLength(canonical)} bytes in RFC 8785 form, and an entry holds ${bytesMax} of an event. ${why}`.trim()
 
-async function takeBeside(
-  desk: Desk,
-  taken: TakenEvent[],
-  beside: readonly { readonly n: number; readonly one: Accepted; readonly event: RecordEvent }[],
-): Promise<TakenEvent[]> {
+async function takeBeside(desk: Desk, taken: TakenEvent[], beside: readonly Beside[]): Promise<TakenEvent[]> {
   const { ports, ledger } = desk
   if ((await ports.log.head(ledger)) === undefined) throw new Fault('ledger-unknown', `There is no ledger ${ledger}.`)
   const errors: FaultDetail[] = []
@@ -124,20 +169,20 @@ async function takeBeside(
     } else {
       const kept = await keptRecord(desk, event)
       if (kept === undefined) {
-        const detail = 'names a record of that length that is not kept here: send its text as `record`'
+        const detail = 'names a record of that length that this ledger does not keep: send its text as `record`'
         errors.push({ pointer: `${one.pointer}/data/record_digest`, detail })
       } else taken[n] = take(desk, one, kept)
     }
   }
   if (errors.length > 0) throw new Fault('invalid-event', 'Nothing was written.', errors)
-  for (const { digest, bytes } of records) await ports.log.putRecord(digest, bytes)
+  for (const { digest, bytes } of records) await keepRecord(ports, ledger, digest, bytes)
   return taken
 }
 
-/** The verdicts on an event that names a record kept here before; `undefined` where there is no such record. */
+/** The verdicts on an event that names a record kept for this ledger; `undefined` where there is no such record. */
 async function keptRecord(desk: Desk, event: RecordEvent): Promise<Intake | undefined> {
   if (!('record_digest' in event.data)) return undefined
   const { record_digest, record_length } = event.data
-  const bytes = await desk.ports.log.record(record_digest)
+  const bytes = await recordOf(desk.ports, desk.ledger, record_digest)
   return bytes?.length === record_length ? intakeOf(desk, event, bytes) : undefined
 }

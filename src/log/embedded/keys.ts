@@ -39,6 +39,12 @@ export const entryKeys = {
 /** The key right after the last that a ledger can have. */
 export const endOf = (ledger: number): EntryKey => ({ ledger, seq: seqEnd - 1 })
 
+/** The key to read from: a seq before the first is the first, and from one that no key can hold on there is nothing. */
+export const fromOf = (ledger: number, seq: number): EntryKey => ({
+  ledger,
+  seq: Math.min(Math.max(0, seq), seqEnd - 1),
+})
+
 /** UTF-16 units of source and id together, up to which their key is their text: at most 775 bytes, under LMDB's 1,978. */
 const plainUnitsMax = 256
 

@@ -10,7 +10,7 @@ import {
   numberWithoutHead,
   parseHead,
 } from './environment.ts'
-import { endOf, identityKey, seqOf } from './keys.ts'
+import { endOf, fromOf, identityKey, seqOf } from './keys.ts'
 import { plain } from './lmdb.ts'
 
 /** Where a ledger ends, by its head and by its entries. */
@@ -60,7 +60,7 @@ export class EnvironmentReader implements LogReader {
     const entries: StoredEntry[] = []
     if (id === undefined || limit <= 0) return entries
     let total = 0
-    const range = { start: { ledger: id, seq: Math.max(0, from) }, end: endOf(id), limit }
+    const range = { start: fromOf(id, from), end: endOf(id), limit }
     for (const { key, value } of environment.entries.getRange(range)) {
       const { bytes, signature } = value
       total += bytes.length

@@ -69,8 +69,8 @@ export class Connection {
   }
 
   /** A statement by the writer. */
-  async command(sql: string): Promise<void> {
-    await this.#use(({ writer }) => writer.command({ query: sql }))
+  async command(sql: string, params: Params): Promise<void> {
+    await this.#use(({ writer }) => writer.command({ query: sql, query_params: { ...params } }))
   }
 
   /** Inserts a body in `format`; resolves when the server has it, or has had one with this token. */

@@ -2,11 +2,14 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { pae } from '../../../src/aep/dsse.ts'
 import type { Json, JsonObject } from '../../../src/aep/json.ts'
-import type { KeyRing } from '../../../src/aep/keyring.ts'
+import { type KeyRing, keyRing } from '../../../src/aep/keyring.ts'
 import { contentOf } from '../../../src/aep/record/content.ts'
+import { signaturesMax, verificationsMax } from '../../../src/aep/record/envelope.ts'
 import { judgeRecord } from '../../../src/aep/record/judge.ts'
+import { recordSignature } from '../../../src/aep/record/signature.ts'
 import { base64, utf8 } from '../../../src/base/bytes.ts'
 import { nodeSuite } from '../../../src/crypto/node.ts'
+import type { Suite } from '../../../src/crypto/suite.ts'
 import {
   alice,
   bob,
@@ -51,6 +54,18 @@ const legacySignature = (record: JsonObject, key: TestKey): Json => ({
   sig: signatureOver(pae(payloadType, utf8(payloadOf(record))), key),
 })
 
+/** The suite, and how often it verified. */
+function countingSuite(): Suite & { verified: number } {
+  return {
+    ...nodeSuite,
+    verified: 0,
+    verify(...asked) {
+      this.verified += 1
+      return nodeSuite.verify(...asked)
+    },
+  }
+}
+
 describe('an envelope', () => {
   it('signed as DSSE has it is accepted with nothing to say', () => assert.deepEqual(findings(spec), []))
   it('signed over its base64 text, as the emitter does, is accepted and named', () => {
@@ -94,6 +109,35 @@ describe('a lie about an envelope', () => {
       'signature-mismatch',
       'signature-block-inconsistent',
     ])
+  })
+  it('is refused unread when it has more signatures than anyone needs', () => {
+    const counting = countingSuite()
+    const { sig } = specSignature(spec, mallory) as { sig: string }
+    const good = specSignature(spec, alice)
+    const padded = (count: number) =>
+      withSignatures(spec, [...Array.from({ length: count - 1 }, (): Json => ({ sig })), good])
+    assert.deepEqual(findings(padded(signaturesMax), ringOfBoth), ['dsse-extra-signature'])
+    const text = JSON.stringify(padded(signaturesMax + 1))
+    assert.deepEqual(judgeRecord(text, ringOfBoth, counting).reasons, ['signature-limit'])
+    assert.equal(recordSignature(text, ringOfBoth, counting), 'invalid')
+    assert.equal(counting.verified, 0)
+  })
+  it('is refused when its signatures name no key, and there are too many to try', () => {
+    const counting = countingSuite()
+    const ring = keyRing(
+      Array.from({ length: 500 }, (_, n) => ({
+        keyId: `k-${n}`,
+        publicKey: nodeSuite.publicKey(new Uint8Array(32).fill(n % 256).fill(n >> 8, 0, 1)),
+      })),
+    )
+    const { sig } = specSignature(spec, mallory) as { sig: string }
+    const record = withSignatures(
+      spec,
+      Array.from({ length: signaturesMax }, (): Json => ({ sig })),
+    )
+    assert.equal(recordSignature(JSON.stringify(record), ring, counting), 'invalid')
+    assert.ok(counting.verified <= verificationsMax, `${counting.verified}`)
+    assert.ok(judgeRecord(JSON.stringify(record), ring, counting).reasons.includes('signature-limit'))
   })
   it('is refused when the payload or its type is another', () => {
     for (const record of [spec, legacy]) {

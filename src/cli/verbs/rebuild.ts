@@ -1,0 +1,147 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { openEmbedded } from '../../log/embedded/open.ts'
+import type { LogReader } from '../../log/port.ts'
+import type { Config } from '../../service/config.ts'
+import type { Context } from '../context.ts'
+import { exitCodes, usageError } from '../exit.ts'
+import { examples } from '../options.ts'
+import { progressOf } from '../progress.ts'
+import { dataDirOf } from '../settings.ts'
+import { counted, shown } from '../terminal.ts'
+
+interface RebuildVerbOptions {
+  readonly dataDir?: string
+  readonly state?: true
+  readonly search?: true
+  readonly check?: true
+}
+
+export function rebuildVerb(context: Context): Command {
+  return new Command('rebuild')
+    .summary('make views again from the log, or check them against it')
+    .description(
+      'For a stopped service: folds the state view (leases, keys, emitters) again from the log, and removes the rows of search, which ' +
+        'the next start inserts again. The log is read and never changed. With --check it changes nothing and says where views differ from the log.',
+    )
+    .option('--data-dir <dir>', 'data folder (AEP_LEDGER_DATA_DIR; ./data)')
+    .option('--state', 'the state view alone')
+    .option('--search', 'the rows of search alone')
+    .option('--check', 'compare only, and say what differs')
+    .addHelpText(
+      'after',
+      `\nExit codes: 0 done, or nothing differs · 10 something differs · 75 the service runs\n${examples(
+        ['rebuild --check', 'are the views of ./data what the log adds up to?'],
+        ['rebuild --search', 'rows were damaged: the next start inserts them again'],
+      )}`,
+    )
+    .action((options: RebuildVerbOptions) => rebuild(context, options))
+}
+
+type OpenLog = Awaited<ReturnType<typeof openEmbedded>>
+type Part = (context: Context, log: OpenLog, config: Config) => Promise<void>
+
+async function rebuild(context: Context, options: RebuildVerbOptions): Promise<void> {
+  const dir = options.dataDir ?? dataDirOf(context.env)
+  if (!existsSync(join(dir, 'log'))) throw usageError(`${dir} is no data folder.`, 'Name one with --data-dir.')
+  const config = await configOf(context, dir)
+  const all = options.state === undefined && options.search === undefined
+  // Whoever holds the log for writing is the only one who writes views and rows.
+  const log = await openEmbedded(dir)
+  try {
+    const parts: { readonly state: Part; readonly search: Part } =
+      options.check === true ? { state: checkState, search: checkSearch } : { state, search }
+    if (all || options.state === true) await parts.state(context, log, config)
+    if (all || options.search === true) {
+      if (config.SEARCH === 'off') await context.out.line('search: switched off (AEP_LEDGER_SEARCH=off)')
+      else await parts.search(context, log, config)
+    }
+  } finally {
+    await log.close()
+  }
+}
+
+async function configOf(context: Context, dir: string): Promise<Config> {
+  const { loadConfig } = await import('../../service/config.ts')
+  const loaded = loadConfig({ ...context.env, AEP_LEDGER_DATA_DIR: dir })
+  if (!loaded.ok) throw usageError(`The configuration does not fit:\n  ${loaded.errors.join('\n  ')}`)
+  return loaded.config
+}
+
+async function state(context: Context, log: OpenLog): Promise<void> {
+  const { rebuildState } = await import('../../service/state-view.ts')
+  const bar = await barOf(context, log, 'Folding')
+  await rebuildState(log, log.views, { onFolded: bar.at }).finally(bar.end)
+  await context.out.line(`state: folded again from ${counted(bar.done())} entries`)
+}
+
+async function search(context: Context, log: OpenLog, config: Config): Promise<void> {
+  const { removeRows } = await import('../../service/rebuild.ts')
+  await removeRows(config, log)
+  await context.out.line('search: the rows are removed; the next start inserts them again')
+}
+
+async function checkState(context: Context, log: OpenLog): Promise<void> {
+  const { checkState: check } = await import('../../service/rebuild.ts')
+  const bar = await barOf(context, log, 'Folding')
+  await tell(context, 'state', check(log, bar.at), ({ code, ledger, key }) => `${code} ${ledger} ${shown(key)}`, bar)
+}
+
+async function checkSearch(context: Context, log: OpenLog, config: Config): Promise<void> {
+  const { checkRows } = await import('../../service/rebuild.ts')
+  const bar = await barOf(context, log, 'Comparing')
+  const line = (finding: { code: string; ledger: string; seq: number; members?: readonly string[] }) =>
+    `${finding.code} ${finding.ledger} ${finding.seq}${finding.members === undefined ? '' : `: ${finding.members.join(', ')}`}`
+  await tell(context, 'search', checkRows(config, log, bar.at), line, bar)
+}
+
+/** Findings that are told one by one: a damaged view has one for each row. */
+const linesMax = 50
+
+async function tell<F>(
+  context: Context,
+  part: string,
+  findings: AsyncIterable<F>,
+  lineOf: (finding: F) => string,
+  bar: Bar,
+): Promise<void> {
+  let count = 0
+  const lines: string[] = []
+  try {
+    for await (const finding of findings) {
+      count += 1
+      if (count <= linesMax) lines.push(lineOf(finding))
+    }
+  } finally {
+    bar.end()
+  }
+  for (const line of lines) await context.out.line(line)
+  if (count > linesMax) await context.out.line(`… and ${counted(count - linesMax)} more`)
+  if (count === 0) return context.out.line(`${part}: agrees with the log (${counted(bar.done())} entries compared)`)
+  await context.out.line(`${part}: ${counted(count)} differences; aep-ledger rebuild --${part} mends them`)
+  context.exitCode = exitCodes.invalid
+}
+
+interface Bar {
+  /** Ends the work when the verb is cancelled. */
+  at(entries: number): void
+  end(): void
+  done(): number
+}
+
+async function barOf(context: Context, log: LogReader, what: string): Promise<Bar> {
+  const heads = await Promise.all((await log.ledgers()).map(ledger => log.head(ledger)))
+  const total = heads.reduce((sum, head) => sum + (head?.seq ?? -1) + 1, 0)
+  const progress = progressOf(context, what, 'entries')
+  let done = 0
+  return {
+    at(entries) {
+      context.cancelled.throwIfAborted()
+      done = entries
+      progress.at(entries, total)
+    },
+    end: () => progress.end(),
+    done: () => done,
+  }
+}
