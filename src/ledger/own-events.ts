@@ -36,12 +36,6 @@ export const ledgerCreated = (
   data: { origin: it.origin, ledger: it.ledger, key: publicKey(it.key), ...said('by', it.by) },
 })
 
-/** A key that will sign later, announced while the present one is still trusted. */
-export const keyAdded = (it: Spoken & Asked & { key: OwnKey }): EventOf<'aep.ledger.key.added'> => ({
-  ...head(it, 'aep.ledger.key.added', `key-added-${it.key.keyId}`),
-  data: { key: publicKey(it.key), ...asked(it) },
-})
-
 /** Signed by `from`, the last entry that it signs; `key` signs what follows. */
 export const keyRotated = (it: Spoken & Asked & { from: string; key: OwnKey }): EventOf<'aep.ledger.key.rotated'> => ({
   ...head(it, 'aep.ledger.key.rotated', `key-rotated-${it.from}-${it.key.keyId}-${it.at}`),

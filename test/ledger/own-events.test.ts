@@ -9,7 +9,6 @@ import {
   conflictSeen,
   emitterRegistered,
   emitterRevoked,
-  keyAdded,
   keyRevoked,
   keyRotated,
   ledgerCreated,
@@ -24,7 +23,6 @@ const refusedSha256 = 'f'.repeat(64)
 const events: readonly LedgerEvent[] = [
   ledgerCreated({ ...spoken, ledger: 'acme/prod', key }),
   ledgerCreated({ ...spoken, ledger: 'acme/prod', key, by: 'admin' }),
-  keyAdded({ ...spoken, key }),
   keyRotated({ ...spoken, from: 'old', key, by: 'admin', reason: 'monthly' }),
   keyRevoked({ ...spoken, keyId: 'old', compromisedSinceSeq: 0 }),
   emitterRegistered({ ...spoken, key, sources: ['urn:g:'], by: 'admin' }),
@@ -58,8 +56,9 @@ describe('what a ledger says of itself', () => {
   })
 
   it('has the same id when it is said again, and another when it says something else', () => {
-    const again = keyAdded({ ...spoken, at: '2026-01-02T00:00:00.000Z', key })
-    assert.equal(again.id, keyAdded({ ...spoken, key }).id)
+    const conflict = { identity: { source: 'urn:g', id: '1' }, firstSeq: 4, refusedSha256 }
+    const again = conflictSeen({ ...spoken, at: '2026-01-02T00:00:00.000Z', ...conflict })
+    assert.equal(again.id, conflictSeen({ ...spoken, ...conflict }).id)
     const ids = events.slice(1).map(event => event.id)
     assert.equal(new Set(ids).size, ids.length)
   })

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { LedgerEvent } from '../../src/aep/event/schema.ts'
 import type { Seq } from '../../src/ledger/entry.ts'
-import { keyAdded, keyRevoked, keyRotated, ledgerCreated } from '../../src/ledger/own-events.ts'
+import { keyRevoked, keyRotated, ledgerCreated } from '../../src/ledger/own-events.ts'
 import { evolveKeys, type KeyHistory, keyAt, keyFault, noKeys } from '../../src/projections/keys.ts'
+import { keyAdded } from '../support/own-events.ts'
 import { smallestDecision } from '../vectors/events.ts'
 
 const spoken = { origin: 'o/l', at: '2026-01-01T00:00:00.000Z' }

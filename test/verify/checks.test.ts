@@ -8,7 +8,6 @@ import type { Intake, LeafHash, Seq } from '../../src/ledger/entry.ts'
 import {
   conflictSeen,
   emitterRegistered,
-  keyAdded,
   keyRevoked,
   keyRotated,
   ledgerCreated,
@@ -17,6 +16,7 @@ import {
 import { type FindingCode, findingKinds } from '../../src/verify/findings.ts'
 import type { EntrySource, SourceEntry, Trust } from '../../src/verify/port.ts'
 import type { VerifyOptions } from '../../src/verify/verify.ts'
+import { keyAdded } from '../support/own-events.ts'
 import {
   created,
   type Draft,

@@ -47,13 +47,13 @@ async function serve(context: Context, options: ServeOptions): Promise<void> {
   if (!loaded.ok) throw usageError(`The configuration does not fit:\n  ${loaded.errors.join('\n  ')}`)
   for (const warning of loaded.warnings) await context.err.line(`aep-ledger: ${warning}`)
   if (options.check === true) return context.out.line(describeConfig(loaded.config).join('\n'))
-  context.patienceMs = endMsMax
   const { startService } = await import('../../service/start.ts')
   const { KeyFileUnusable } = await import('../../service/key-files.ts')
   const service = await startService(loaded.config).catch(error => {
     if (error instanceof KeyFileUnusable) throw new CliError(exitCodes.usage, error.message, undefined, error)
     throw listenError(error)
   })
+  context.patienceMs = endMsMax
   const paint = painter(context.err)
   await context.err.line(`${paint('green', 'aep-ledger')} listens on ${paint('bold', service.url)}`)
   if (service.adminToken !== undefined) {
