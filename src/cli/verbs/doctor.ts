@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statfsSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statfsSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { Command } from 'commander'
@@ -45,6 +45,7 @@ async function doctor(context: Context, options: DoctorOptions): Promise<void> {
   const checks = [
     nodeVersion(),
     ...folderChecks(dir),
+    ...keyChecks(dir),
     await logCheck(dir),
     holderCheck(dir),
     engineCheck(),
@@ -95,6 +96,16 @@ function folderChecks(dir: string): Check[] {
     free < freeBytesMin ? bad('disk', `${told}: the ledger stops taking events when it is full`) : ok('disk', told),
   )
   return checks
+}
+
+/** The service starts with no private key that others may read. */
+function keyChecks(dir: string): Check[] {
+  const folder = join(dir, 'keys')
+  if (!existsSync(folder)) return []
+  const files = readdirSync(folder).filter(name => name.endsWith('.json'))
+  const open = files.map(name => join(folder, name)).filter(path => (statSync(path).mode & 0o077) !== 0)
+  if (open.length > 0) return [bad('signing keys', `${open[0]} can be read by others: chmod 600 ${open.join(' ')}`)]
+  return [ok('signing keys', `${files.length} in ${folder}`)]
 }
 
 async function logCheck(dir: string): Promise<Check> {
