@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { sampleStream } from '../../infra/sample-stream.ts'
 import { cliMain, type Serving, serve } from '../../infra/serve.ts'
 import { openEmbeddedReader } from '../../src/log/embedded/open.ts'
 import { copyFolder } from '../../src/service/backup.ts'
+import { noEngine } from '../query/folders.ts'
 
 const run = promisify(execFile)
 const quiet = { AEP_LEDGER_SEARCH: 'off', AEP_LEDGER_LOG_LEVEL: 'error' }
@@ -115,6 +117,43 @@ describe('a backup', () => {
         '-o',
         'json',
       ])
+    } finally {
+      await serving.stop()
+      rmSync(dir, { recursive: true, force: true })
+    }
+  })
+
+  it('put beside the rows of search that it lost entries of, shows none of them', { skip: noEngine }, async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'aep-ledger-backup-'))
+    const data = join(dir, 'data')
+    const copy = join(dir, 'copy')
+    const loud = { AEP_LEDGER_LOG_LEVEL: 'warn' }
+    const idsFound = async (serving: Serving): Promise<readonly string[]> => {
+      for (let tries = 0; tries < 200; tries++) {
+        const headers = { authorization: `Bearer ${serving.token}` }
+        const answer = await fetch(`${serving.url}/v1/ledgers/default/events?limit=1000`, { headers })
+        const page = (await answer.json()) as { complete?: boolean; items: { entry: { event: { id: string } } }[] }
+        if (page.complete === true) return page.items.map(({ entry }) => entry.event.id).sort()
+        await sleep(100)
+      }
+      return assert.fail('search did not become complete')
+    }
+    let serving = await serve(data, loud)
+    try {
+      await send(serving, linesOf(1, 50))
+      await run(process.execPath, [cliMain, 'backup', copy, '--data-dir', data])
+      const kept = await idsFound(serving)
+      await send(serving, linesOf(2, 50))
+      assert.equal((await idsFound(serving)).length, 101)
+      await serving.stop()
+      rmSync(join(data, 'log'), { recursive: true })
+      renameSync(join(copy, 'log'), join(data, 'log'))
+
+      serving = await serve(data, loud)
+      assert.deepEqual(await idsFound(serving), kept)
+      assert.match(serving.log(), /search rows were not of this log/)
+      await send(serving, linesOf(3, 80))
+      assert.equal((await idsFound(serving)).length, 131)
     } finally {
       await serving.stop()
       rmSync(dir, { recursive: true, force: true })
