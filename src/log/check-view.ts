@@ -17,12 +17,10 @@ export function checkPosition(view: string, before: number, position: number): v
   if (position < before) throw new RangeError(`${view} is at ${before} and can't go back to ${position}.`)
 }
 
-const utf8 = new TextEncoder()
-
 /** The UTF-8 bytes of a view's key. Throws `RangeError` for one that is too long or ill-formed. */
 export function viewKey(key: string, bytesMax: number): Uint8Array {
   if (!key.isWellFormed()) throw new RangeError('The key of a view is well-formed text.')
-  const bytes = utf8.encode(key)
+  const bytes = Buffer.from(key)
   if (bytes.length > bytesMax)
     throw new RangeError(`The key of a view is at most ${bytesMax} bytes; this has ${bytes.length}.`)
   return bytes

@@ -18,6 +18,8 @@ export class LeaseBook implements LeaseState {
   readonly leases = new Map<number, Lease>()
   /** Decisions noted, by lease id. */
   readonly noted = new Map<string, Set<string>>()
+  /** Leases that were read from below: an id that was granted often has each read once. */
+  readonly #read = new Map<number, Lease>()
   readonly #below: LeaseState
 
   constructor(below = nothing) {
@@ -42,7 +44,11 @@ export class LeaseBook implements LeaseState {
   }
 
   lease(grantedSeq: number): Lease | undefined {
-    return this.leases.get(grantedSeq) ?? this.#below.lease(grantedSeq)
+    const known = this.leases.get(grantedSeq) ?? this.#read.get(grantedSeq)
+    if (known !== undefined) return known
+    const lease = this.#below.lease(grantedSeq)
+    if (lease !== undefined) this.#read.set(grantedSeq, lease)
+    return lease
   }
 
   isNoted(leaseId: string, decision: string): boolean {

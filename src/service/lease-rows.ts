@@ -8,7 +8,7 @@ import { itemsOf } from '../projections/pages.ts'
 import type { LeaseAt, LeaseFilter, LeasePage } from '../projections/port.ts'
 import type { ViewChange, ViewStore } from '../projections/store.ts'
 import { grantKey, grantPrefix, principalKey, principalPrefix, rowsOf, StoredLeases, seqIn } from './lease-store.ts'
-import { stateView } from './state-rows.ts'
+import { bareRow, stateView } from './state-rows.ts'
 
 /** Leases that one page looks at before it gives what it has: the next page goes on from there. */
 const scanMax = 10_000
@@ -40,7 +40,7 @@ export class LeaseRows {
         if (fact.kind !== 'granted') continue
         // The lease that took these terms: a new one, or, when they amend it, one that was granted before.
         for (const { grantedSeq } of leases) {
-          changes.push({ key: principalKey(fact.terms.principal, grantedSeq), value: new Uint8Array(0) })
+          changes.push(bareRow(principalKey(fact.terms.principal, grantedSeq)))
         }
       }
     }

@@ -12,7 +12,7 @@ import {
 import { type Pages, settle } from '../projections/pages.ts'
 import type { ViewChange, ViewStore } from '../projections/store.ts'
 import { Recent } from './recent.ts'
-import { keyOf, row, stateView } from './state-rows.ts'
+import { bareRow, keyOf, row, stateView } from './state-rows.ts'
 
 /**
  * Leases as rows of the state view. What a step writes is what its entries touch, however long a lease has been in use:
@@ -100,7 +100,7 @@ export function rowsOf(book: LeaseBook): SettledRows {
   const put = (key: string, value: unknown): number => {
     const change = row(key, value)
     changes.push(change)
-    return change.value?.length ?? 0
+    return change.value.length
   }
   const takeOut = (list: keyof LeaseLists, of: number | string, pages: Pages<unknown>): Pages<unknown> => {
     const settled = settle(pages)
@@ -116,7 +116,7 @@ export function rowsOf(book: LeaseBook): SettledRows {
     return [grantedSeq, settled, put(grantKey(grantedSeq), settled)] as const
   })
   for (const [leaseId, decisions] of book.noted) {
-    for (const decision of decisions) changes.push({ key: notedKey(leaseId, decision), value: new Uint8Array(0) })
+    for (const decision of decisions) changes.push(bareRow(notedKey(leaseId, decision)))
   }
   return { changes, families, leases }
 }

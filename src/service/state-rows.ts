@@ -7,8 +7,15 @@ export const stateView = 'state'
 /** Shape of its rows: another version's are dropped, and folded again from the log. */
 export const stateVersion = 3
 
-/** A row that holds a value as JSON. */
-export const row = (key: string, value: unknown): ViewChange => ({ key, value: utf8(JSON.stringify(value)) })
+/** A row that holds a value as JSON. (`Buffer` takes small texts three times as fast as a `TextEncoder`.) */
+export const row = (key: string, value: unknown): ViewChange & { readonly value: Uint8Array } => ({
+  key,
+  value: Buffer.from(JSON.stringify(value)),
+})
+
+/** A row that is there, and holds nothing. */
+export const bareRow = (key: string): ViewChange => ({ key, value: noBytes })
+const noBytes = new Uint8Array(0)
 
 /**
  * A key for whatever anybody calls something: `kind/` and the name, or `kind#` and the SHA-256 of a name that is long.

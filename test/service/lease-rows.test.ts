@@ -191,6 +191,27 @@ describe('the rows of a lease in long use', () => {
     assert.equal(rows.list(ledger, {}, minuteMs(2), 1).items[0]?.invocationCount, 300)
   })
 
+  it('are read once a step, however many leases one id has', async () => {
+    const store = memoryViews()
+    const rows = new LeaseRows(store)
+    // More than is remembered between steps.
+    const granted_tools = Array.from({ length: 40 }, (_, n) => `${'x'.repeat(1000)}${n}`)
+    const grants = Array.from({ length: 300 }, () => granted(0, { granted_tools }))
+    const entries = storedOf([...grants, ...Array.from({ length: 20 }, () => used(1, undefined, { tool_name: 'y' }))])
+    await store.commit(stateView, ledger, 300, rows.step(ledger, entries.slice(0, 300)).changes)
+    let reads = 0
+    const counting: ViewStore = {
+      ...store,
+      position: (...of) => store.position(...of),
+      get: (...of) => {
+        reads += 1
+        return store.get(...of)
+      },
+    }
+    new LeaseRows(counting).step(ledger, entries.slice(300))
+    assert.ok(reads < 500, `${reads} reads`)
+  })
+
   it('are believed once they are committed, and not before', async () => {
     const store = memoryViews()
     const rows = new LeaseRows(store)

@@ -80,7 +80,13 @@ const text = new TextDecoder()
 /** Where a ledger's position stands: before its rows. */
 export const positionKey = (number: number): Uint8Array => Buffer.concat([u32(number), Buffer.of(0)])
 
-export const rowKey = (number: number, key: Uint8Array): Uint8Array => Buffer.concat([u32(number), Buffer.of(1), key])
+export function rowKey(number: number, key: Uint8Array): Uint8Array {
+  const bytes = Buffer.allocUnsafe(5 + key.length)
+  bytes.writeUInt32BE(number)
+  bytes[4] = 1
+  bytes.set(key, 5)
+  return bytes
+}
 
 export const keyText = (key: Uint8Array): string => text.decode(key.subarray(5))
 

@@ -121,7 +121,7 @@ class LmdbViews implements Views {
     checkName(view)
     const rows = changes.map(({ key, value }) => ({
       key: viewKey(key, viewKeyBytesMax),
-      value: value && new Uint8Array(value),
+      value: value && Buffer.from(value),
     }))
     checkPosition(view, this.position(view, ledger), position)
     const stamp = positionValue(position)
