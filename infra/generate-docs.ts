@@ -49,7 +49,7 @@ function configurationPage(): string {
   return `# Configuration
 
 The service is configured by environment variables. Everything that is wrong is said at once when it starts, and a variable
-that nobody knows is warned of; \`aep-ledger serve --check\` prints what is in force and ends. A secret may be given as a file:
+that nobody knows is warned of; \`aep-ledger config\` prints what is in force and ends. A secret may be given as a file:
 \`AEP_LEDGER_ADMIN_TOKEN_FILE=/run/secrets/token\`.
 
 This page is made from \`src/service/config.ts\` by \`npm run generate\`.

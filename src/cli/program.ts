@@ -5,6 +5,7 @@ import type { Context } from './context.ts'
 import { examples } from './options.ts'
 import { aepVerb } from './verbs/aep.ts'
 import { backupVerb } from './verbs/backup.ts'
+import { configVerb } from './verbs/config.ts'
 import { doctorVerb } from './verbs/doctor.ts'
 import { emitVerb } from './verbs/emit.ts'
 import { exportVerb } from './verbs/export.ts'
@@ -45,6 +46,7 @@ export function buildProgram(context: Context): Command {
 
 const verbs: readonly ((context: Context) => Command)[] = [
   serveVerb,
+  configVerb,
   emitVerb,
   tailVerb,
   queryVerb,

@@ -4,7 +4,7 @@ import { entryBytesMax } from '../ledger/entry.ts'
 
 /**
  * The service's configuration: environment first, one schema, every error at once. `docs/configuration.md` is generated
- * from this table, and `aep-ledger serve --check` prints what is in force.
+ * from this table, and `aep-ledger config` prints what is in force.
  *
  * A secret may be given as a file: `AEP_LEDGER_ADMIN_TOKEN_FILE=/run/secrets/token` stands for `AEP_LEDGER_ADMIN_TOKEN`.
  */

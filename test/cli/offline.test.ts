@@ -253,10 +253,18 @@ describe('aep-ledger', () => {
 
   it('tells what is wrong with a configuration, all of it, and starts nothing', async () => {
     const env = { AEP_LEDGER_PORT: 'high', AEP_LEDGER_DEPTH_MAX: '0' }
-    const { code, err } = await cli(['serve'], { env })
-    assert.equal(code, 2)
-    assert.match(err, /AEP_LEDGER_PORT.*\n.*AEP_LEDGER_DEPTH_MAX/)
-    const { out } = await cli(['serve', '--check', '--port', '1234'])
+    for (const verb of ['serve', 'config']) {
+      const { code, err } = await cli([verb], { env })
+      assert.equal(code, 2)
+      assert.match(err, /AEP_LEDGER_PORT.*\n.*AEP_LEDGER_DEPTH_MAX/)
+    }
+  })
+
+  it('prints the configuration in force, and no secret of it', async () => {
+    const env = { AEP_LEDGER_PORT: '1234', AEP_LEDGER_ADMIN_TOKEN: 'a-token-nobody-may-see' }
+    const { code, out, err } = await cli(['config'], { env })
+    assert.equal(code, 0)
     assert.match(out, /AEP_LEDGER_PORT=1234/)
+    assert.doesNotMatch(out + err, /a-token-nobody/)
   })
 })

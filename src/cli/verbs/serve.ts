@@ -1,14 +1,14 @@
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import type { Context } from '../context.ts'
-import { CliError, exitCodes, usageError } from '../exit.ts'
+import { CliError, exitCodes } from '../exit.ts'
 import { examples, whole } from '../options.ts'
 import { painter } from '../terminal.ts'
+import { configOf } from './config.ts'
 
 interface ServeOptions {
   readonly host?: string
   readonly port?: number
   readonly dataDir?: string
-  readonly check?: true
 }
 
 export function serveVerb(context: Context): Command {
@@ -21,7 +21,6 @@ export function serveVerb(context: Context): Command {
     .option('--host <host>', 'address to listen on (AEP_LEDGER_HOST; 127.0.0.1)')
     .option('--port <port>', 'port to listen on, 0 for a free one (AEP_LEDGER_PORT; 8080)', whole(0, 65_535))
     .option('--data-dir <dir>', 'data folder (AEP_LEDGER_DATA_DIR; ./data)')
-    .addOption(new Option('--check', 'print the configuration in force, secrets hidden, and end'))
     .addHelpText(
       'after',
       examples(
@@ -36,20 +35,16 @@ export function serveVerb(context: Context): Command {
 const endMsMax = 60_000
 
 async function serve(context: Context, options: ServeOptions): Promise<void> {
-  const { loadConfig, describeConfig } = await import('../../service/config.ts')
   const env = {
     ...context.env,
     ...(options.host !== undefined && { AEP_LEDGER_HOST: options.host }),
     ...(options.port !== undefined && { AEP_LEDGER_PORT: String(options.port) }),
     ...(options.dataDir !== undefined && { AEP_LEDGER_DATA_DIR: options.dataDir }),
   }
-  const loaded = loadConfig(env)
-  if (!loaded.ok) throw usageError(`The configuration does not fit:\n  ${loaded.errors.join('\n  ')}`)
-  for (const warning of loaded.warnings) await context.err.line(`aep-ledger: ${warning}`)
-  if (options.check === true) return context.out.line(describeConfig(loaded.config).join('\n'))
+  const config = await configOf(context, env)
   const { startService } = await import('../../service/start.ts')
   const { KeyFileUnusable } = await import('../../service/key-files.ts')
-  const service = await startService(loaded.config).catch(error => {
+  const service = await startService(config).catch(error => {
     if (error instanceof KeyFileUnusable) throw new CliError(exitCodes.usage, error.message, undefined, error)
     throw listenError(error)
   })
