@@ -78,12 +78,10 @@ export async function fill(clickHouse: ClickHouse, count: number, print: Print):
   clearInterval(pulse)
   const rowsPerSecond = perSecond(count, insertMs)
   return [
-    { what: 'rows in', figure: rate(rowsPerSecond), target: 'at least 30,000/s', met: rowsPerSecond >= 30_000 },
+    { what: 'rows in', figure: rate(rowsPerSecond) },
     {
       what: 'longest hold of the event loop while inserting',
       figure: ms(lagMsMax),
-      target: 'under 20 ms',
-      met: lagMsMax < 20,
     },
   ]
 }
@@ -148,6 +146,7 @@ async function time(
     figure: `p50 ${ms(percentile(taken, 0.5))}, p99 ${ms(p99)}`,
     target: 'p99 under 150 ms',
     met: p99 < 150,
+    bound: 'fewer hits than a page, spread over all months: every granule that the index leaves is read',
   }
 }
 
