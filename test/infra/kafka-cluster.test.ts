@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { ConfigResourceTypes } from 'kafkajs'
+import kafkajs from 'kafkajs'
 import { type RunningKafka, startKafka } from '../../infra/kafka/start.ts'
 import { noKafka } from './engines.ts'
 import { Client } from './kafka-client.ts'
@@ -26,7 +26,7 @@ describe('a Kafka of three brokers', { skip: noKafka }, () => {
     await client.asAdmin(async admin => {
       const [topic] = (await admin.fetchTopicMetadata({ topics: ['things'] })).topics
       assert.equal(topic?.partitions[0]?.replicas.length, 3)
-      const resources = [{ type: ConfigResourceTypes.TOPIC, name: 'things' }]
+      const resources = [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: 'things' }]
       const { configEntries } = (await admin.describeConfigs({ resources, includeSynonyms: false })).resources[0] ?? {}
       const setTo = (name: string) => configEntries?.find(({ configName }) => configName === name)?.configValue
       assert.equal(setTo('min.insync.replicas'), '2')
