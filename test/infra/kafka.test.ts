@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { openFolder } from '../../infra/kafka/folder.ts'
+import { lock } from '../../infra/kafka/lock.ts'
 import { serverProperties } from '../../infra/kafka/properties.ts'
 import { type RunningKafka, startKafka } from '../../infra/kafka/start.ts'
 import { noKafka } from './engines.ts'
@@ -75,6 +77,17 @@ describe('a folder for Kafka', () => {
     const { clusterId } = openFolder(path, [one])
     assert.equal(openFolder(path, [{ client: 1, controller: 2 }]).clusterId, clusterId)
     assert.throws(() => openFolder(path, [one, one, one]), /holds a cluster of 1 broker: start it with --brokers 1/)
+  })
+
+  it('is one process’s at a time, and free again when that has died', async () => {
+    const path = join(dir, 'locked')
+    const unlock = await lock(path)
+    await assert.rejects(lock(path), new RegExp(`process ${process.pid} has .* open`))
+    unlock()
+    writeFileSync(join(path, 'lock'), `${spawnSync(process.execPath, ['--version']).pid}\n`)
+    const again = await lock(path)
+    await assert.rejects(lock(path), new RegExp(`process ${process.pid} has .* open`))
+    again()
   })
 
   it('is refused when it holds something else', () => {
