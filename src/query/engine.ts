@@ -2,7 +2,7 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { resolveLibchdb } from 'chdb/libchdb'
-import { type Launched, type LaunchOptions, launch, NotStarted } from './engine/launch.ts'
+import { type EngineSecrets, type Launched, type LaunchOptions, launch, NotStarted } from './engine/launch.ts'
 import type { ClickHouseServer, Login } from './server.ts'
 
 /**
@@ -46,6 +46,8 @@ export interface EngineOptions {
   readonly memoryBytesMax?: number
   /** Port to try first; a free one when absent, and always after a failed start. */
   readonly port?: number
+  /** For clients that are not told of a new start: at every start this port and these secrets, and never others. */
+  readonly fixed?: { readonly port: number; readonly secrets: EngineSecrets }
   /** File of libchdb; npm's own when absent. */
   readonly library?: string
   readonly startMsMax?: number
@@ -126,13 +128,14 @@ class Supervisor implements Engine {
   async #run(): Promise<void> {
     const library = this.#library()
     if (library === undefined) return
-    let port = this.#options.port
+    const { fixed } = this.#options
+    let port = fixed?.port ?? this.#options.port
     let restMs = restMsMin
     while (!this.#stop.signal.aborted) {
       const startedMs = performance.now()
       this.#become('starting', this.#reason)
       const why = await this.#once({ ...this.#launchOptions(library), ...(port === undefined ? {} : { port }) })
-      port = undefined
+      port = fixed?.port
       if (this.#stop.signal.aborted) break
       if (performance.now() - startedMs > steadyMs) restMs = restMsMin
       this.#become('down', why)
@@ -196,8 +199,9 @@ class Supervisor implements Engine {
   }
 
   #launchOptions(library: string): LaunchOptions {
-    const { dir, memoryBytesMax = memoryBytesDefault, startMsMax = startMsDefault } = this.#options
-    return { dir, library, memoryBytesMax, startMsMax, signal: this.#stop.signal }
+    const { dir, fixed, memoryBytesMax = memoryBytesDefault, startMsMax = startMsDefault } = this.#options
+    const secrets = fixed === undefined ? {} : { secrets: fixed.secrets }
+    return { dir, library, ...secrets, memoryBytesMax, startMsMax, signal: this.#stop.signal }
   }
 
   #become(status: EngineStatus, reason: string | undefined, more: object = {}): void {

@@ -110,8 +110,14 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   return errors.length > 0 ? { ok: false, errors } : { ok: true, config: config as Config, warnings }
 }
 
-/** Settings of the clients, which a shell that starts the service may hold too. */
-const clientVariables = ['AEP_LEDGER_URL', 'AEP_LEDGER_TOKEN', 'AEP_LEDGER_LEDGER', 'AEP_LEDGER_DEBUG']
+/** Settings of the clients and of the development tools, which a shell that starts the service may hold too. */
+const clientVariables = [
+  'AEP_LEDGER_URL',
+  'AEP_LEDGER_TOKEN',
+  'AEP_LEDGER_LEDGER',
+  'AEP_LEDGER_DEBUG',
+  'AEP_LEDGER_CACHE_DIR',
+]
 
 function isKnown(variable: string): boolean {
   if (clientVariables.includes(variable)) return true

@@ -22,11 +22,28 @@ export interface LaunchOptions {
   readonly library: string
   /** Port to listen on; a free one when absent. */
   readonly port?: number
+  /** New ones at each start when absent. */
+  readonly secrets?: EngineSecrets
   readonly memoryBytesMax: number
   readonly startMsMax: number
   /** Gives the start up. */
   readonly signal: AbortSignal
 }
+
+/** What opens an engine: whoever holds these may ask it. */
+export interface EngineSecrets {
+  /** Path of its URL. */
+  readonly path: string
+  readonly writerPassword: string
+  readonly readerPassword: string
+}
+
+/** Secrets that nobody has seen. */
+export function newSecrets(): EngineSecrets {
+  return { path: secret(), writerPassword: secret(), readerPassword: secret() }
+}
+
+const secret = (): string => randomBytes(24).toString('base64url')
 
 /** One running engine process. */
 export interface Launched extends Required<ClickHouseServer> {
@@ -56,7 +73,7 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
   mkdirSync(data, { recursive: true, mode: 0o700 })
   mkdirSync(runs, { recursive: true, mode: 0o700 })
   const folder = mkdtempSync(join(runs, 'start-'))
-  const files = newFiles(folder, options.memoryBytesMax)
+  const files = newFiles(folder, options)
   writeFileSync(files.usersPath, usersXml(files), { mode: 0o600 })
   const configPath = join(folder, 'config.xml')
   writeFileSync(configPath, configXml(files), { mode: 0o600 })
@@ -103,15 +120,14 @@ function writePrivately(path: string, text: string): void {
   renameSync(`${path}.new`, path)
 }
 
-function newFiles(folder: string, memoryBytesMax: number): EngineFiles {
-  const secret = (): string => randomBytes(24).toString('base64url')
+function newFiles(folder: string, { memoryBytesMax, secrets = newSecrets() }: LaunchOptions): EngineFiles {
   return {
     usersPath: join(folder, 'users.xml'),
     memoryBytesMax,
-    secretPath: secret(),
+    secretPath: secrets.path,
     nonce: secret(),
-    writer: { username: 'ledger', password: secret() },
-    reader: { username: 'reader', password: secret() },
+    writer: { username: 'ledger', password: secrets.writerPassword },
+    reader: { username: 'reader', password: secrets.readerPassword },
   }
 }
 

@@ -1,0 +1,68 @@
+/** What one broker of a cluster is told. */
+export interface BrokerPlan {
+  /** node.id, from 1. */
+  readonly id: number
+  /** Ports of each broker in turn, for clients and for the controllers among themselves. */
+  readonly ports: readonly BrokerPorts[]
+  /** Folder of its data. */
+  readonly data: string
+}
+
+export interface BrokerPorts {
+  readonly client: number
+  readonly controller: number
+}
+
+/**
+ * server.properties of broker and controller in one process, on 127.0.0.1 alone. With three brokers whatever is kept is
+ * kept three times, two of which must have it before a write counts.
+ */
+export function serverProperties({ id, ports, data }: BrokerPlan): string {
+  const own = ports[id - 1]
+  if (own === undefined) throw new RangeError(`there is no broker ${id} among ${ports.length}`)
+  const count = ports.length
+  const inSync = Math.min(2, count)
+  const properties: Record<string, string | number | boolean> = {
+    'process.roles': 'broker,controller',
+    'node.id': id,
+    'controller.quorum.voters': ports.map(({ controller }, n) => `${n + 1}@127.0.0.1:${controller}`).join(','),
+    listeners: `PLAINTEXT://127.0.0.1:${own.client},CONTROLLER://127.0.0.1:${own.controller}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${own.client}`,
+    'controller.listener.names': 'CONTROLLER',
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'inter.broker.listener.name': 'PLAINTEXT',
+    'log.dirs': data,
+    'auto.create.topics.enable': false,
+    'default.replication.factor': count,
+    'min.insync.replicas': inSync,
+    'offsets.topic.replication.factor': count,
+    'offsets.topic.num.partitions': 4,
+    'transaction.state.log.replication.factor': count,
+    'transaction.state.log.min.isr': inSync,
+    'transaction.state.log.num.partitions': 4,
+    'share.coordinator.state.topic.replication.factor': count,
+    'share.coordinator.state.topic.min.isr': inSync,
+    // Nobody waits for members that never come, nor for the disk of a topic that a test has deleted.
+    'group.initial.rebalance.delay.ms': 0,
+    'log.segment.delete.delay.ms': 500,
+    ...failureDetection,
+  }
+  return Object.entries(properties)
+    .map(([name, value]) => `${name}=${escaped(String(value))}\n`)
+    .join('')
+}
+
+/**
+ * With the defaults nobody can write for 8 to 12 s after a leader's death; with these 3 to 5. A single broker that was
+ * killed is let in again only when its former life counts as dead, so this is for one as well.
+ */
+const failureDetection = {
+  'broker.session.timeout.ms': 3_000,
+  'broker.heartbeat.interval.ms': 500,
+  'controller.quorum.fetch.timeout.ms': 1_000,
+  'controller.quorum.election.timeout.ms': 500,
+}
+
+/** As java.util.Properties reads it back: the file is Latin-1, and a backslash escapes. */
+const escaped = (value: string): string =>
+  value.replaceAll(/[^\x20-\x5b\x5d-\x7e]/g, unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import kafkajs from 'kafkajs'
+import { type RunningKafka, startKafka } from '../../infra/kafka/start.ts'
+import { noKafka } from './engines.ts'
+import { Client } from './kafka-client.ts'
+
+describe('a Kafka of three brokers', { skip: noKafka }, () => {
+  const dir = mkdtempSync(join(tmpdir(), 'aep-kafka-'))
+  let kafka: RunningKafka
+  let client: Client
+  before(async () => {
+    kafka = await startKafka({ brokers: 3, dir })
+    client = new Client(kafka.bootstrap)
+  })
+  after(async () => {
+    await kafka.stop()
+    rmSync(dir, { recursive: true, force: true })
+  })
+
+  it('keeps what nobody said more about three times, two of them in time', async () => {
+    await client.create('things')
+    await client.asAdmin(async admin => {
+      const [topic] = (await admin.fetchTopicMetadata({ topics: ['things'] })).topics
+      assert.equal(topic?.partitions[0]?.replicas.length, 3)
+      const resources = [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: 'things' }]
+      const { configEntries } = (await admin.describeConfigs({ resources, includeSynonyms: false })).resources[0] ?? {}
+      const setTo = (name: string) => configEntries?.find(({ configName }) => configName === name)?.configValue
+      assert.equal(setTo('min.insync.replicas'), '2')
+      assert.equal(setTo('unclean.leader.election.enable'), 'false')
+    })
+  })
+
+  it('takes records and gives them back while one broker is dead, and takes it in again', async () => {
+    await client.send('things', 'one')
+    const leader = await client.asAdmin(
+      async admin => (await admin.fetchTopicMetadata({ topics: ['things'] })).topics[0]?.partitions[0]?.leader ?? 0,
+    )
+    await kafka.kill(leader)
+    const others = new Client(kafka.bootstrap.filter((_, n) => n !== leader - 1))
+    await others.send('things', 'two')
+    assert.deepEqual(await others.read('things', 2), ['one', 'two'])
+    await kafka.start(leader)
+    const { brokers } = await client.asAdmin(admin => admin.describeCluster())
+    assert.equal(brokers.length, 3)
+  })
+})
