@@ -18,7 +18,7 @@ const rooms = {
   verify: { rooms: ['base', 'crypto', 'aep', 'ledger', 'projections'], packages: [] },
   // Beyond DESIGN's table: cursors are checked with the Suite that they are handed.
   contract: { rooms: ['base', 'crypto', 'aep', 'ledger', 'projections'], packages: ['zod'] },
-  log: { rooms: ['base', 'aep', 'ledger', 'projections'], packages: ['lmdb', 'node:'] },
+  log: { rooms: ['base', 'aep', 'ledger', 'projections'], packages: ['kafkajs', 'lmdb', 'node:'] },
   query: {
     rooms: ['base', 'aep', 'ledger', 'projections', 'contract'],
     packages: ['@clickhouse/client', 'chdb', 'ffi-rs', 'node:'],
