@@ -44,6 +44,21 @@ export const settings = {
     secret: true,
     says: 'Seed of the signing key, 64 lower-case hex digits. Without one the first start makes a key in DATA_DIR/keys.',
   },
+  KAFKA_BROKERS: {
+    schema: z
+      .stringFormat('list of brokers', /^[^\s,]+:\d{1,5}(,[^\s,]+:\d{1,5})*$/)
+      .transform(text => text.split(',')),
+    says: 'Kafka brokers, `host:port,host:port`: the log is kept there, and DATA_DIR holds a replica of it. Without them it is kept in DATA_DIR.',
+  },
+  KAFKA_PREFIX: {
+    schema: z.stringFormat('topic prefix', /^[a-zA-Z0-9._-]{1,100}$/),
+    fallback: 'aep',
+    says: 'Begins the names of the topics and the transactional id. Installations that share a cluster need one each.',
+  },
+  KAFKA_REPLICATION: {
+    schema: whole(1, 100),
+    says: 'How often the topics are kept. As often as there are brokers when they are made, up to 3, where it is not given.',
+  },
   CLICKHOUSE_URL: { schema: z.url(), says: 'A ClickHouse server. Without one the service runs its own engine.' },
   CLICKHOUSE_USER: { schema: z.string().min(1), fallback: 'default', says: 'User of that server.' },
   CLICKHOUSE_PASSWORD: { schema: z.string(), secret: true, says: 'Password of that user.' },

@@ -295,7 +295,7 @@ function faultOf(error: unknown): Fault {
     full: 'The disk of the ledger is full; nothing was written.',
     'read-only': 'The folder of the ledger is read-only; nothing was written.',
     'head-moved': 'Another writer has moved the head of the ledger; nothing was written.',
-    closed: 'The log is closed; nothing was written.',
+    closed: `${error.message} Nothing was written.`,
     failed: 'The write failed; nothing was written.',
   }
   return new Fault('log-unavailable', advice[error.reason], [], error)

@@ -7,7 +7,6 @@ import { nodeSuite } from '../crypto/node.ts'
 import { buildApp } from '../http/app.ts'
 import { defaultLimits, type Limits } from '../http/ports.ts'
 import type { Head } from '../ledger/entry.ts'
-import { openEmbedded } from '../log/embedded/open.ts'
 import type { EventIntake } from '../log/intake.ts'
 import type { LogReader } from '../log/port.ts'
 import { Admin } from './admin.ts'
@@ -19,6 +18,7 @@ import { ensureAdminToken, ensureOrigin } from './first-start.ts'
 import { healthOf } from './health.ts'
 import { KeyFiles } from './key-files.ts'
 import { serviceMetrics } from './metrics.ts'
+import { openLog } from './open-log.ts'
 import { Registry } from './registry.ts'
 import { openSearch } from './search.ts'
 import { Sequencer } from './sequencer.ts'
@@ -74,7 +74,7 @@ async function start(
   const clock = (): Date => new Date()
   const dataDir = config.DATA_DIR
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-  const log = await openEmbedded(dataDir)
+  const log = await openLog(config)
   closers.push(() => log.close())
   closers.push(forgetDeadReaders(log, logger))
   const keys = KeyFiles.open(join(dataDir, 'keys'), nodeSuite, config.LEDGER_KEY, clock())

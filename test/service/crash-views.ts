@@ -20,8 +20,16 @@ const hashLeaf = (bytes: Uint8Array) => leafHashOf(nodeSuite, bytes)
  * What is wrong with a folder whose service was killed, once another has caught up on it: the verdict of the verifier, the
  * state view against one that is folded from nothing, and ClickHouse's rows against the log.
  */
-export async function checkViews(dir: string, search: boolean): Promise<readonly string[]> {
-  const serving = await serve(dir, { AEP_LEDGER_LOG_LEVEL: 'error', ...(!search && { AEP_LEDGER_SEARCH: 'off' }) })
+export async function checkViews(
+  dir: string,
+  search: boolean,
+  env: Readonly<Record<string, string>>,
+): Promise<readonly string[]> {
+  const serving = await serve(dir, {
+    AEP_LEDGER_LOG_LEVEL: 'error',
+    ...(!search && { AEP_LEDGER_SEARCH: 'off' }),
+    ...env,
+  })
   const faults: string[] = []
   if (!(await isComplete(serving, 'leases?limit=1'))) faults.push('the leases never caught up')
   if (search && !(await isComplete(serving, 'events?limit=1'))) faults.push('the rows never caught up')

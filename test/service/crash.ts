@@ -15,6 +15,8 @@ export interface CrashPlan {
   readonly seed: number
   /** With ClickHouse beside it, which takes a second to start: the service then lives longer, to die while rows get in. */
   readonly search: boolean
+  /** More of the service's environment. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 interface Acknowledged {
@@ -39,7 +41,7 @@ const emitters = 6
 /** Kills the service `rounds` times at random moments under load, and checks what is left: the log, and every view of it. */
 export async function crashRounds(
   dir: string,
-  { rounds, seed, search }: CrashPlan,
+  { rounds, seed, search, env = {} }: CrashPlan,
   print: (line: string) => void = () => {},
 ): Promise<CrashReport> {
   const random = seededRandom(seed)
@@ -48,7 +50,11 @@ export async function crashRounds(
   const next = new Array<number>(emitters).fill(0)
   let answeredLate = 0
   for (let round = 1; round <= rounds; round++) {
-    const serving = await serve(dir, { AEP_LEDGER_LOG_LEVEL: 'error', ...(!search && { AEP_LEDGER_SEARCH: 'off' }) })
+    const serving = await serve(dir, {
+      AEP_LEDGER_LOG_LEVEL: 'error',
+      ...(!search && { AEP_LEDGER_SEARCH: 'off' }),
+      ...env,
+    })
     const stop = { now: false }
     const emitting = next.map(async (_, emitter) => {
       while (!stop.now) {
@@ -71,7 +77,7 @@ export async function crashRounds(
     if (round % 10 === 0) print(`${round} rounds, ${answers.length} answers`)
   }
   const entries = await checkLog(dir, answers, faults)
-  faults.push(...(await checkViews(dir, search)))
+  faults.push(...(await checkViews(dir, search, env)))
   return { rounds, acknowledged: answers.length, entries, answeredLate, faults }
 }
 

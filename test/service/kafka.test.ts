@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { type RunningKafka, startKafka } from '../../infra/kafka/start.ts'
+import { sampleStream } from '../../infra/sample-stream.ts'
+import { type Serving, serve } from '../../infra/serve.ts'
+import { openEmbeddedReader } from '../../src/log/embedded/open.ts'
+import { openKafkaLog } from '../../src/log/kafka/open.ts'
+import { noKafka } from '../infra/engines.ts'
+import { crashRounds } from './crash.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'aep-ledger-kafka-'))
+after(() => rmSync(dir, { recursive: true, force: true }))
+
+describe('a service whose log is in Kafka', { skip: noKafka }, () => {
+  let kafka: RunningKafka
+  before(async () => {
+    kafka = await startKafka({ brokers: 1, dir: join(dir, 'broker') })
+  })
+  after(() => kafka.stop())
+
+  const envOf = (prefix: string): Record<string, string> => ({
+    AEP_LEDGER_KAFKA_BROKERS: kafka.bootstrap.join(),
+    AEP_LEDGER_KAFKA_PREFIX: prefix,
+    AEP_LEDGER_SEARCH: 'off',
+    AEP_LEDGER_LOG_LEVEL: 'error',
+  })
+
+  it('loses no acknowledged event to kill -9 and doubles none, and Kafka holds the very chain', async () => {
+    const folder = join(dir, 'crash')
+    const env = envOf('crash')
+    const report = await crashRounds(folder, { rounds: 5, seed: 7, search: false, env })
+    assert.deepEqual(report.faults, [])
+    assert.ok(report.acknowledged > 5)
+    const elsewhere = await openKafkaLog({
+      brokers: kafka.bootstrap,
+      prefix: 'crash',
+      dir: join(dir, 'crash-elsewhere'),
+    })
+    const replica = await openEmbeddedReader(folder)
+    try {
+      assert.deepEqual(await elsewhere.head('default'), await replica.head('default'))
+      const all = [0, report.entries + 10, Number.MAX_SAFE_INTEGER] as const
+      assert.deepEqual(await elsewhere.read('default', ...all), await replica.read('default', ...all))
+    } finally {
+      await replica.close()
+      await elsewhere.close()
+    }
+  })
+
+  it('answers 503 while the broker is gone, and places every event once when it is back', async () => {
+    const serving = await serve(join(dir, 'weather'), envOf('weather'))
+    try {
+      const [first, second] = [linesOf(1, 20), linesOf(2, 20)]
+      assert.equal((await send(serving, first)).status, 201)
+      await kafka.kill(1)
+      const refused = await send(serving, second)
+      assert.equal(refused.status, 503)
+      assert.ok(Number(refused.headers.get('retry-after')) >= 1)
+      await kafka.start(1)
+      let answer = await send(serving, second)
+      for (let tries = 0; answer.status === 503 && tries < 20; tries++) answer = await send(serving, second)
+      assert.equal(answer.status, 201)
+      const again = (await (await send(serving, second)).json()) as { items: { status: string; seq: number }[] }
+      assert.deepEqual(
+        again.items.map(({ status, seq }) => [status, seq]),
+        Array.from({ length: 20 }, (_, n) => ['duplicate', 21 + n]),
+      )
+    } finally {
+      assert.equal(await serving.stop(), 0)
+    }
+  })
+})
+
+const linesOf = (seed: number, count: number): string =>
+  [...sampleStream({ seed, events: count, startMs: Date.parse('2026-11-01T00:00:00Z'), source: `urn:kafka:${seed}` })]
+    .map(event => JSON.stringify(event))
+    .join('\n')
+
+const send = ({ url, token }: Serving, body: string): Promise<Response> =>
+  fetch(`${url}/v1/ledgers/default/events`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/x-ndjson' },
+    body,
+  })
