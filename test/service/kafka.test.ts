@@ -50,6 +50,18 @@ describe('a service whose log is in Kafka', { skip: noKafka }, () => {
     }
   })
 
+  it('takes no folder of one kind for the other', async () => {
+    const own = join(dir, 'own')
+    await (await serve(own, { AEP_LEDGER_SEARCH: 'off', AEP_LEDGER_LOG_LEVEL: 'error' })).stop()
+    await assert.rejects(serve(own, envOf('own')), /own holds a log of its own, which is not in Kafka/)
+    const replica = join(dir, 'crash')
+    await assert.rejects(serve(replica, { AEP_LEDGER_SEARCH: 'off' }), /crash holds a replica of a log in Kafka/)
+    await assert.rejects(
+      serve(replica, envOf('another')),
+      /holds a replica of crash\.ledger, .* not of another\.ledger/,
+    )
+  })
+
   it('answers 503 while the broker is gone, and places every event once when it is back', async () => {
     const serving = await serve(join(dir, 'weather'), envOf('weather'))
     try {

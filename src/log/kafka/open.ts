@@ -27,12 +27,13 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaLog> 
   try {
     const topics = topicsOf(prefix)
     await ensureTopics(client, topics, replication)
+    const positions = openPositions(dir, Object.values(topics))
     const replica = await openEmbedded(dir)
     const log = new KafkaLog({
       client,
       topics,
       replica,
-      positions: openPositions(dir),
+      positions,
       transactionalId: `${prefix}.ledger-0`,
     })
     try {

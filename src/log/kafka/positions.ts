@@ -13,16 +13,32 @@ export interface Positions {
 /** Sets between two saves: so much at most is read again after a crash. */
 const setsPerSave = 1_000
 
-/** Positions in `kafka.json` of the folder `dir`. */
-export function openPositions(dir: string): Positions {
-  const path = join(dir, 'kafka.json')
-  const offsets = new Map<string, number>(existsSync(path) ? Object.entries(parse(path)) : [])
+export const positionsFile = 'kafka.json'
+
+/**
+ * Positions in the folder `dir`, which says by this file that it holds a replica, and of which topics. Throws `LogUnreadable`
+ * where it holds a log of its own, or a replica of other topics: what is there would be taken for what is in these.
+ */
+export function openPositions(dir: string, topics: readonly string[]): Positions {
+  const path = join(dir, positionsFile)
+  const isReplica = existsSync(path)
+  if (!isReplica && existsSync(join(dir, 'log'))) {
+    throw new LogUnreadable(`${dir} holds a log of its own, which is not in Kafka: name another data folder.`)
+  }
+  const offsets = new Map(isReplica ? Object.entries(parse(path)) : topics.map(topic => [topic, 0]))
+  const other = topics.find(topic => !offsets.has(topic))
+  if (other !== undefined) {
+    throw new LogUnreadable(
+      `${dir} holds a replica of ${[...offsets.keys()].join(', ')}, not of ${other}: name another data folder.`,
+    )
+  }
   let unsaved = 0
   const save = (): void => {
     writeFileSync(`${path}.new`, `${JSON.stringify(Object.fromEntries(offsets), null, 2)}\n`)
     renameSync(`${path}.new`, path)
     unsaved = 0
   }
+  if (!isReplica) save()
   return {
     get: topic => offsets.get(topic) ?? 0,
     set(topic, offset) {
