@@ -200,7 +200,7 @@ export async function benchOffline(print: Print, scale: Scale): Promise<Section>
         figure: `${rate(median(rates))}, ${percent(median(shares))} of openssl's verify rate on ${cores} cores`,
         target: 'at least 85 %',
         met: median(shares) >= 0.85,
-        bound: `a signature takes node:crypto ${costs.signatureUs.toFixed(0)} µs, about what openssl takes; reading the entry whole (UTF-8, JSON, canonical form, schema, identity) takes the same cores ${costs.restUs.toFixed(0)} µs more, and linking and handing over what is left`,
+        bound: `a signature takes node:crypto ${costs.signatureUs.toFixed(0)} µs of a core; reading the entry whole (UTF-8, JSON, canonical form, schema, identity) takes the same cores ${costs.restUs.toFixed(0)} µs more, and linking and handing over what is left`,
       },
       {
         what: `\`verify\`, ${large.toLocaleString('en')} entries in one go`,

@@ -46,7 +46,7 @@ export class KafkaLog implements EmbeddedLog {
   append(batch: AppendBatch): Promise<void> {
     const fault = batchFault(batch)
     if (fault !== undefined) return Promise.reject(new NotWritten('failed', fault))
-    return this.#inTurn(() => this.#append(batch))
+    return this.#write(() => this.#append(batch))
   }
 
   async #append(batch: AppendBatch): Promise<void> {
@@ -65,7 +65,7 @@ export class KafkaLog implements EmbeddedLog {
     if (!/^[0-9a-f]{64}$/.test(digest))
       throw new RangeError(`A record's digest is 64 lower-case hex digits: ${digest}.`)
     const own = new Uint8Array(bytes)
-    await this.#inTurn(async () => {
+    await this.#write(async () => {
       const { replica, topics } = this.#parts
       const writer = await this.#ready()
       if ((await replica.record(digest)) !== undefined) return
@@ -74,11 +74,18 @@ export class KafkaLog implements EmbeddedLog {
   }
 
   async putToken(token: TokenRecord): Promise<void> {
-    await this.#inTurn(async () => {
+    await this.#write(async () => {
       const { replica, topics } = this.#parts
       const writer = await this.#ready()
       const record = { topic: topics.control, key: token.id, value: Buffer.from(JSON.stringify(token)), headers: {} }
       await this.#commit(writer, [record], () => replica.putToken(token))
+    })
+  }
+
+  /** In turn; a log that can't be believed takes nothing, which is how a writer is told of it. */
+  #write(work: () => Promise<void>): Promise<void> {
+    return this.#inTurn(work).catch(error => {
+      throw error instanceof LogUnreadable ? new NotWritten('failed', error.message, error) : error
     })
   }
 
@@ -153,6 +160,7 @@ export class KafkaLog implements EmbeddedLog {
       const batch = batches.take(record)
       if (batch !== undefined) await this.#keep(batch, record.offset)
     })
+    this.#parts.positions.save()
     this.#isInDoubt = false
   }
 
