@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { Kafka, logLevel } from 'kafkajs'
 import { type RunningKafka, startKafka } from '../../infra/kafka/start.ts'
 import { sampleStream } from '../../infra/sample-stream.ts'
-import { type Serving, serve } from '../../infra/serve.ts'
+import { cliMain, type Serving, serve } from '../../infra/serve.ts'
 import { openEmbeddedReader } from '../../src/log/embedded/open.ts'
 import { openKafkaLog } from '../../src/log/kafka/open.ts'
 import { noKafka } from '../infra/engines.ts'
@@ -50,6 +52,24 @@ describe('a service whose log is in Kafka', { skip: noKafka }, () => {
     }
   })
 
+  it('is verified from Kafka itself, and a record that somebody else put there is tampering', async () => {
+    const keys = join(dir, 'crash', 'pinned-keys.json')
+    const source = `kafka://${kafka.bootstrap.join()}/crash`
+    assert.deepEqual(await verify([source, '--keys', keys, '--require-head']), { code: 12, bad: undefined })
+    assert.deepEqual(await verify([source, '--keys', keys]), { code: 0, bad: undefined })
+    const producer = new Kafka({ brokers: [...kafka.bootstrap], logLevel: logLevel.NOTHING }).producer()
+    await producer.connect()
+    await producer.send({ topic: 'crash.ledger', messages: [{ key: 'default', value: '{}' }] })
+    await producer.disconnect()
+    const { code, bad } = await verify([source, '--keys', keys])
+    assert.equal(code, 10)
+    assert.ok(bad !== undefined && bad > 0)
+    assert.deepEqual(await verify([`kafka://${kafka.bootstrap.join()}/nothing-here`, '--keys', keys]), {
+      code: 75,
+      bad: undefined,
+    })
+  })
+
   it('takes no folder of one kind for the other', async () => {
     const own = join(dir, 'own')
     await (await serve(own, { AEP_LEDGER_SEARCH: 'off', AEP_LEDGER_LOG_LEVEL: 'error' })).stop()
@@ -85,6 +105,12 @@ describe('a service whose log is in Kafka', { skip: noKafka }, () => {
     }
   })
 })
+
+async function verify(args: readonly string[]): Promise<{ code: number; bad: number | undefined }> {
+  const child = spawnSync(process.execPath, [cliMain, 'verify', ...args, '-o', 'json'], { encoding: 'utf8' })
+  const bad = /"first_bad_seq": ?(\d+)/.exec(child.stdout)?.[1]
+  return { code: child.status ?? -1, bad: bad === undefined ? undefined : Number(bad) }
+}
 
 const linesOf = (seed: number, count: number): string =>
   [...sampleStream({ seed, events: count, startMs: Date.parse('2026-11-01T00:00:00Z'), source: `urn:kafka:${seed}` })]

@@ -12,6 +12,7 @@ import type { Context } from '../context.ts'
 import { CliError, exitCodes, usageError } from '../exit.ts'
 import { isUrl, type RemoteOptions, remoteOf } from '../settings.ts'
 import { entryOfLine, envelopeBytesMax } from './envelopes.ts'
+import { isKafkaUrl, openKafka } from './kafka.ts'
 import { bytesAgain, linesOf, unreadable } from './lines.ts'
 
 /** Ledgers to be verified, and how far their reading is. */
@@ -35,13 +36,17 @@ export interface OpenOptions extends RemoteOptions {
 }
 
 /**
- * What `text` names: an http(s) address of a service, a data folder (of a running service, too), or an export file. All of
- * its ledgers, unless `--ledger` names one; an export holds one.
+ * What `text` names: an http(s) address of a service, a `kafka://` address, a data folder (of a running service, too), or an
+ * export file. All of its ledgers, unless `--ledger` names one; an export holds one.
  */
 export async function openSource(text: string, options: OpenOptions, context: Context): Promise<Opened> {
   if (isUrl(text)) return openRemote(text, options, context)
+  if (isKafkaUrl(text)) return openKafka(text, options)
   if (!existsSync(text))
-    throw usageError(`${text} is not there.`, 'Give a data folder, an export (.dsse.jsonl) or an http address.')
+    throw usageError(
+      `${text} is not there.`,
+      'Give a data folder, an export (.dsse.jsonl), an http or a kafka address.',
+    )
   return statSync(text).isDirectory() ? openFolder(text, options) : openExport(text, options)
 }
 

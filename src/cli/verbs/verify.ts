@@ -37,10 +37,10 @@ export function verifyVerb(context: Context): Command {
     .summary('check a ledger, offline or running, against keys you trust')
     .description(
       'Checks every entry of a ledger: its structure, its signature, its place in the chain, and whether it makes sense. SOURCE is ' +
-        'a data folder (of a running service, too), an export (.dsse.jsonl) or the http address of a service. What you trust comes from ' +
+        'a data folder (of a running service, too), an export (.dsse.jsonl), the http address of a service or kafka://HOST:PORT[/PREFIX]. What you trust comes from ' +
         'you: without --keys nothing is verified, and the verdict is INCOMPLETE.',
     )
-    .argument('<source>', 'data folder, export file, or http(s) address')
+    .argument('<source>', 'data folder, export file, http(s) or kafka address')
     .option('--keys <file>', 'ledger keys to trust, as `keys export` prints them; got from somebody you trust')
     .addOption(repeated('--head <seq:hash>', 'a head seen earlier, which must be there: [LEDGER@]SEQ:LEAFHASH'))
     .option('--checkpoint <file>', 'a checkpoint (C2SP tlog-checkpoint) seen earlier, which must be there')
@@ -65,6 +65,7 @@ ${examples(
   ['verify ./data --keys keys.json', 'every ledger of a data folder, while the service runs'],
   ['verify audit.dsse.jsonl --keys keys.json --head 1204:5f0c…', 'an export, against a head that was seen earlier'],
   ['verify http://127.0.0.1:8080 --ledger acme/prod --keys keys.json', 'one ledger of a running service'],
+  ['verify kafka://127.0.0.1:9092 --keys keys.json', 'what Kafka holds, without asking the service'],
   ['verify ./data --keys keys.json -o text -o sarif=out.sarif', 'for people, and for a code scanner'],
 )}`,
     )
