@@ -54,6 +54,7 @@ export class Sequencer implements EventIntake {
   #running: Promise<void> | undefined
   #stopping = false
   #broken: string | undefined
+  #unsure: string | undefined
   #failing: { readonly detail: string | undefined; readonly atMs: number } = { detail: undefined, atMs: 0 }
 
   constructor(options: SequencerOptions) {
@@ -72,12 +73,12 @@ export class Sequencer implements EventIntake {
   }
 
   /**
-   * Why events can't be placed now, if so: for good where it stopped; else until a write succeeds, or until it is time to
-   * let senders try again, for nothing else would show that there is room on the disk.
+   * Why events can't be placed now, if so: for good where it stopped; else until the log can say where it stands, or
+   * until a write succeeds or it is time to let senders try again, for nothing else would show that there is room on the disk.
    */
   get trouble(): string | undefined {
     const isRecent = performance.now() - this.#failing.atMs < troubleMs
-    return this.#broken ?? (isRecent ? this.#failing.detail : undefined)
+    return this.#broken ?? this.#unsure ?? (isRecent ? this.#failing.detail : undefined)
   }
 
   head(ledger: string): Head | undefined {
@@ -257,25 +258,28 @@ export class Sequencer implements EventIntake {
     throw new Fault('log-unavailable', this.#broken, [], error)
   }
 
+  /** Asks until the log can say, however long that takes, for nothing may be written before; or until it is to stop. */
   async #headNow(ledger: string, error: WriteUnknown): Promise<Head> {
-    for (let tries = 1; tries <= readBackTries; tries++) {
+    for (let waitMs = readBackWaitMsMin; ; waitMs = Math.min(2 * waitMs, readBackWaitMsMax)) {
       try {
-        return (await this.#options.log.head(ledger)) ?? emptyHead
+        const head = (await this.#options.log.head(ledger)) ?? emptyHead
+        this.#unsure = undefined
+        return head
       } catch {
-        await sleep(readBackWaitMs)
+        this.#unsure = `The log can't say whether its last write to ${ledger} is there; it is asked again.`
+        if (this.#stopping) throw new Fault('log-unavailable', this.#unsure, [], error)
+        await sleep(waitMs)
       }
     }
-    this.#broken = `The log can't say whether its last write to ${ledger} is there. Stop the service and run aep-ledger doctor.`
-    throw new Fault('log-unavailable', this.#broken, [], error)
   }
 }
 
 /** How long a failed write counts as trouble. */
 const troubleMs = 5_000
 
-/** How often and how long a log that can't say where it stands is asked again. */
-const readBackTries = 50
-const readBackWaitMs = 200
+/** How long it waits before a log that can't say where it stands is asked again: longer each time. */
+const readBackWaitMsMin = 20
+const readBackWaitMsMax = 2_000
 
 const stored = (entry: Sealed, signature: Uint8Array | undefined): StoredEntry => {
   if (signature === undefined) throw new Error(`no signature for seq ${entry.seq}`)

@@ -256,6 +256,35 @@ describe('the sequencer and a failing log', () => {
     assert.deepEqual(seqs(await sequencer.submit(ledger, [event('a')])), ['created 1'])
   })
 
+  it('waits as long as the log can’t say whether the batch is there, and shows it', async () => {
+    const inner = memoryLog()
+    const log = faulty(inner)
+    const { sequencer } = await rig({}, log)
+    log.next = async batch => {
+      await inner.append(batch)
+      log.blind = 5
+      throw new WriteUnknown('the answer was lost')
+    }
+    const placing = sequencer.submit(ledger, [event('a')])
+    while (!(log.blind > 0 && log.blind <= 3)) await new Promise(setImmediate)
+    assert.match(sequencer.trouble ?? '', /can't say whether/)
+    assert.deepEqual(seqs(await placing), ['created 1'])
+    assert.equal(sequencer.trouble, undefined)
+    assert.deepEqual(await idsIn(log), ['genesis', 'a'])
+  })
+
+  it('can be stopped while the log can’t say, and acknowledges nothing then', async () => {
+    const log = faulty(memoryLog())
+    const { sequencer } = await rig({}, log)
+    log.next = () => {
+      log.blind = Number.POSITIVE_INFINITY
+      return Promise.reject(new WriteUnknown('the answer was lost'))
+    }
+    const placing = assert.rejects(sequencer.submit(ledger, [event('a')]), isFault('log-unavailable'))
+    await sequencer.stop()
+    await placing
+  })
+
   it('stops for good when the log ends where nobody left it', async () => {
     const inner = memoryLog()
     const log = faulty(inner)
