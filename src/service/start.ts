@@ -74,7 +74,7 @@ async function start(
   const clock = (): Date => new Date()
   const dataDir = config.DATA_DIR
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-  const log = await openLog(config)
+  const log = await openLog(config, logger)
   closers.push(() => log.close())
   closers.push(forgetDeadReaders(log, logger))
   const keys = KeyFiles.open(join(dataDir, 'keys'), nodeSuite, config.LEDGER_KEY, clock())

@@ -82,6 +82,17 @@ describe('a service whose log is in Kafka', { skip: noKafka }, () => {
     )
   })
 
+  it('waits at its start for a broker that is not there yet', async () => {
+    await kafka.kill(1)
+    const starting = serve(join(dir, 'early'), { ...envOf('early'), AEP_LEDGER_LOG_LEVEL: 'warn' })
+    await new Promise(resolve => setTimeout(resolve, 6_000))
+    await kafka.start(1)
+    const serving = await starting
+    assert.match(serving.log(), /Kafka is not to be had yet/)
+    assert.equal((await send(serving, linesOf(1, 3))).status, 201)
+    assert.equal(await serving.stop(), 0)
+  })
+
   it('answers 503 while the broker is gone, and places every event once when it is back', async () => {
     const serving = await serve(join(dir, 'weather'), envOf('weather'))
     try {
