@@ -20,6 +20,11 @@ export function batchFault({ ledger, entries, ids, after, head }: AppendBatch): 
   return twice === undefined ? undefined : `The batch has the event ${JSON.stringify(twice)} twice.`
 }
 
+/** Throws `RangeError` for what is no SHA-256 as the log names records by it. */
+export function checkDigest(digest: string): void {
+  if (!/^[0-9a-f]{64}$/.test(digest)) throw new RangeError(`A record's digest is 64 lower-case hex digits: ${digest}.`)
+}
+
 /** An identity as one string that no other identity has. */
 export const identityText = ({ source, id }: EventIdentity): string => `${source.length} ${source}${id}`
 

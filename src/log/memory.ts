@@ -1,6 +1,6 @@
 import type { Head, Seq, StoredEntry } from '../ledger/entry.ts'
 import { emptyHead } from '../ledger/seal.ts'
-import { batchFault, identityText } from './check-batch.ts'
+import { batchFault, checkDigest, identityText } from './check-batch.ts'
 import type { ControlStore, TokenRecord } from './control.ts'
 import { type AppendBatch, type EventIdentity, type LedgerLog, NotWritten } from './port.ts'
 
@@ -76,8 +76,7 @@ class MemoryLog implements LedgerLog, ControlStore {
   }
 
   async putRecord(digest: string, bytes: Uint8Array): Promise<void> {
-    if (!/^[0-9a-f]{64}$/.test(digest))
-      throw new RangeError(`A record's digest is 64 lower-case hex digits: ${digest}.`)
+    checkDigest(digest)
     if (this.#closed) throw new NotWritten('closed', 'The log is closed.')
     if (!this.#records.has(digest)) this.#records.set(digest, new Uint8Array(bytes))
   }

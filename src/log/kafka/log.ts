@@ -1,7 +1,7 @@
 import type { Head, Seq, StoredEntry } from '../../ledger/entry.ts'
 import { emptyHead } from '../../ledger/seal.ts'
 import type { ViewStore } from '../../projections/store.ts'
-import { batchFault } from '../check-batch.ts'
+import { batchFault, checkDigest } from '../check-batch.ts'
 import type { TokenRecord } from '../control.ts'
 import type { EmbeddedLog } from '../embedded/log.ts'
 import { type AppendBatch, type EventIdentity, LogUnreadable, NotWritten, WriteUnknown } from '../port.ts'
@@ -62,8 +62,7 @@ export class KafkaLog implements EmbeddedLog {
   }
 
   async putRecord(digest: string, bytes: Uint8Array): Promise<void> {
-    if (!/^[0-9a-f]{64}$/.test(digest))
-      throw new RangeError(`A record's digest is 64 lower-case hex digits: ${digest}.`)
+    checkDigest(digest)
     const own = new Uint8Array(bytes)
     await this.#write(async () => {
       const { replica, topics } = this.#parts

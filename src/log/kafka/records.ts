@@ -1,4 +1,4 @@
-import { utf8 } from '../../base/bytes.ts'
+import { textOf, utf8 } from '../../base/bytes.ts'
 import type { LeafHash, Seq, StoredEntry } from '../../ledger/entry.ts'
 import { type AppendBatch, type EventIdentity, LogUnreadable } from '../port.ts'
 import type { KafkaRecord, NewRecord } from './client.ts'
@@ -33,17 +33,15 @@ export class BatchReader {
   /** The batch that `record` completes, if it does. Throws `LogUnreadable` for a record that no log wrote. */
   take(record: KafkaRecord): AppendBatch | undefined {
     const { key: ledger, value, headers, offset } = record
-    const foreign = new LogUnreadable(
-      `The record at offset ${offset} of the ledger topic is not one that a ledger writes.`,
-    )
+    const foreign = () => foreignAt(offset, 'ledger')
     const { sig, seq, id } = headers
-    if (sig?.length !== 64 || seq === undefined || id === undefined) throw foreign
+    if (sig?.length !== 64 || seq === undefined || id === undefined) throw foreign()
     if (headers['after'] !== undefined) {
       const [after] = jsonOf(headers['after'], foreign)
       this.#open = { ledger, after: String(after) as LeafHash, entries: [], ids: [] }
     }
     const open = this.#open
-    if (open === undefined || open.ledger !== ledger) throw foreign
+    if (open === undefined || open.ledger !== ledger) throw foreign()
     const [source, name] = jsonOf(id, foreign)
     open.entries.push({ seq: Number(textOf(seq)) as Seq, bytes: value, signature: sig })
     open.ids.push({ source: String(source), id: String(name) })
@@ -85,23 +83,22 @@ export class PartReader {
 
   /** The record that this part completes, if it does. */
   take({ key, value, headers, offset }: KafkaRecord): { digest: string; bytes: Uint8Array } | undefined {
-    const foreign = new LogUnreadable(
-      `The record at offset ${offset} of the records topic is not one that a ledger writes.`,
-    )
+    const foreign = () => foreignAt(offset, 'records')
     const [n, count] = jsonOf(headers['part'] ?? new Uint8Array(), foreign).map(Number)
     if (n === 0) this.#parts = []
-    if (n !== this.#parts.length) throw foreign
+    if (n !== this.#parts.length) throw foreign()
     this.#parts.push(value)
     return this.#parts.length === count ? { digest: key, bytes: new Uint8Array(Buffer.concat(this.#parts)) } : undefined
   }
 }
 
-const textOf = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()
+const foreignAt = (offset: number, topic: string): LogUnreadable =>
+  new LogUnreadable(`The record at offset ${offset} of the ${topic} topic is not one that a ledger writes.`)
 
-function jsonOf(bytes: Uint8Array, fault: LogUnreadable): readonly unknown[] {
+function jsonOf(bytes: Uint8Array, fault: () => LogUnreadable): readonly unknown[] {
   try {
-    const value: unknown = JSON.parse(textOf(bytes))
+    const value: unknown = JSON.parse(textOf(bytes) ?? '')
     if (Array.isArray(value)) return value
   } catch {}
-  throw fault
+  throw fault()
 }
