@@ -55,9 +55,36 @@ export const settings = {
     fallback: 'aep',
     says: 'Begins the names of the topics and the transactional id. Installations that share a cluster need one each.',
   },
+  KAFKA_PARTITIONS: {
+    schema: whole(1, 1_000),
+    fallback: '6',
+    says: 'Partitions of a new installation: as many sequencers as that can work at once. It can’t be changed later.',
+  },
   KAFKA_REPLICATION: {
     schema: whole(1, 100),
     says: 'How often the topics are kept. As often as there are brokers when they are made, up to 3, where it is not given.',
+  },
+  ROLES: {
+    schema: z
+      .stringFormat('list of roles', /^(http|sequencer|follower)(,(http|sequencer|follower))*$/)
+      .transform(text => text.split(',') as ('http' | 'sequencer' | 'follower')[]),
+    fallback: 'http,sequencer,follower',
+    says: 'What this process does, with Kafka: `http` takes events in and answers, `sequencer` gives them their places, `follower` keeps rows in ClickHouse. Without Kafka a process does all of it.',
+  },
+  SEQUENCE_PARTITIONS: {
+    schema: z
+      .stringFormat('list of partitions', /^(all|\d{1,4}(,\d{1,4})*)$/)
+      .transform(text => (text === 'all' ? text : text.split(',').map(Number))),
+    says: 'Partitions that this process seals whatever others do, `0,1,2` or `all`. Without it the sequencers share them out among themselves.',
+  },
+  KEYS_DIR: {
+    schema: z.string().min(1),
+    says: 'Folder of the signing keys and of the intake key, which the processes of one installation share. DATA_DIR/keys where it is not given.',
+  },
+  INTAKE_KEY: {
+    schema: z.stringFormat('key', /^[0-9a-f]{64}$/),
+    secret: true,
+    says: 'Authenticates what http nodes put into intake, 64 lower-case hex digits, the same for all processes. Without one it is made in KEYS_DIR.',
   },
   CLICKHOUSE_URL: { schema: z.url(), says: 'A ClickHouse server. Without one the service runs its own engine.' },
   CLICKHOUSE_USER: { schema: z.string().min(1), fallback: 'default', says: 'User of that server.' },
@@ -118,6 +145,10 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   const { CLICKHOUSE_URL, CLICKHOUSE_PASSWORD } = config
   if (CLICKHOUSE_URL === undefined && CLICKHOUSE_PASSWORD !== undefined) {
     errors.push(`${prefix}CLICKHOUSE_PASSWORD: given without ${prefix}CLICKHOUSE_URL`)
+  }
+  const roles = (config['ROLES'] ?? []) as readonly string[]
+  if (config['KAFKA_BROKERS'] === undefined && roles.length < 3 && env[`${prefix}ROLES`] !== undefined) {
+    errors.push(`${prefix}ROLES: without ${prefix}KAFKA_BROKERS one process does all of it`)
   }
   const warnings = Object.keys(env)
     .filter(variable => variable.startsWith(prefix) && !isKnown(variable))

@@ -127,7 +127,10 @@ export class Tail implements KafkaTail {
     const followed = this.#followed.get(placeText({ topic, partition }))
     if (followed === undefined || followed.isPaused) return
     const { fetchedOffset } = batch as { readonly fetchedOffset?: string | number }
-    if (fetchedOffset !== undefined && Number(fetchedOffset) !== followed.next) return this.#elsewhere(followed)
+    if (fetchedOffset !== undefined && Number(fetchedOffset) !== followed.next) {
+      this.#elsewhere(followed)
+      return
+    }
     const records: KafkaRecord[] = []
     for (const { offset, key, value, headers, timestamp } of batch.messages) {
       const at = Number(offset)
@@ -149,7 +152,8 @@ export class Tail implements KafkaTail {
     this.#apply(followed, next)
     this.#boundsOf(place).then(
       ({ low, end }) => {
-        if (followed.turn === turn && (next < low || next > end)) this.#stop(followed, new OutOfRange(place, next, low, end))
+        if (followed.turn === turn && (next < low || next > end))
+          this.#stop(followed, new OutOfRange(place, next, low, end))
       },
       () => {},
     )

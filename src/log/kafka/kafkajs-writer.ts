@@ -150,8 +150,7 @@ const messageOf = ({ partition, key, value, headers }: NewRecord): Message => ({
 })
 
 /** The same bytes, not a copy. */
-const asBuffer = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer =>
-  Buffer.from(buffer, byteOffset, byteLength)
+const asBuffer = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer => Buffer.from(buffer, byteOffset, byteLength)
 
 function firstOffset(sent: readonly RecordMetadata[], topic: string, partition: number): number {
   const found = sent.find(one => one.topicName === topic && one.partition === partition)

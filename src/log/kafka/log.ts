@@ -297,4 +297,6 @@ const tokenIn = (value: Uint8Array): TokenRecord => JSON.parse(Buffer.from(value
 
 /** A place that can't be followed any further: what stopped it is for people to look at. */
 const unreadable = (error: unknown): LogUnreadable =>
-  error instanceof LogUnreadable ? error : new LogUnreadable(`The ledger topic can't be followed: ${String(error)}`, error)
+  error instanceof LogUnreadable
+    ? error
+    : new LogUnreadable(`The ledger topic can't be followed: ${String(error)}`, error)

@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs'
+import type { EmbeddedLog } from '../embedded/log.ts'
 import { openEmbedded } from '../embedded/open.ts'
 import { ensureInstallation, type Proposal } from './installation.ts'
 import { kafkajsClient } from './kafkajs.ts'
@@ -13,7 +14,8 @@ export interface KafkaLogOptions extends Partial<Proposal> {
   readonly brokers: readonly string[]
   /** Begins the names of all topics, of the groups and of the transactional ids; `aep`. */
   readonly prefix?: string
-  readonly listener?: ReplicaListener
+  /** Who hears of what comes to stand in the replica; asked once it is open, before it goes on. */
+  readonly listener?: (replica: EmbeddedLog) => Promise<ReplicaListener>
 }
 
 /** Partitions of an installation that is made and was not told otherwise. */
@@ -25,16 +27,28 @@ export const partitionsDefault = 6
  * another history than was read before; what the client throws passes through.
  */
 export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaLog> {
-  const { dir, brokers, prefix = 'aep', origin = 'ledger.invalid', partitions = partitionsDefault, replication } = options
+  const {
+    dir,
+    brokers,
+    prefix = 'aep',
+    origin = 'ledger.invalid',
+    partitions = partitionsDefault,
+    replication,
+  } = options
   mkdirSync(dir, { recursive: true, mode: 0o700 })
   const client = await kafkajsClient(brokers)
   try {
     const topics = topicsOf(prefix)
-    const installation = await ensureInstallation(client, topics, `${prefix}.setup`, { origin, partitions, replication })
+    const installation = await ensureInstallation(client, topics, `${prefix}.setup`, {
+      origin,
+      partitions,
+      replication,
+    })
     const positions = openPositions(dir, [topics.ledger, topics.records, topics.control])
     const store = await openEmbedded(dir)
     try {
-      const replica = new Replica({ log: store, positions, topic: topics.ledger, listener: options.listener ?? {} })
+      const listener = (await options.listener?.(store)) ?? {}
+      const replica = new Replica({ log: store, positions, topic: topics.ledger, listener })
       return await KafkaLog.start({ client, topics, prefix, installation, store, positions, replica })
     } catch (error) {
       await store.close()

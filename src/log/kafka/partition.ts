@@ -110,7 +110,8 @@ export class Partition {
   async write(step: Step): Promise<void> {
     const { topics, replica, number } = this.#parts
     const writer = this.#writer
-    if (writer === undefined) throw this.#isFenced ? elsewhere() : new NotWritten('failed', 'The partition is not owned.')
+    if (writer === undefined)
+      throw this.#isFenced ? elsewhere() : new NotWritten('failed', 'The partition is not owned.')
     const place = { topic: topics.ledger, partition: number }
     const records = recordsOf(place, step)
     const ends = await writer.commit([...records, ...this.#headRecords(step)]).catch(async error => {
@@ -163,7 +164,8 @@ export class Partition {
     const place = { topic: topics.heads, partition: number }
     const { low, end } = await client.bounds(place)
     const heads = new Map<string, KafkaRecord>()
-    for await (const records of client.read(place, low, end)) for (const record of records) heads.set(record.key, record)
+    for await (const records of client.read(place, low, end))
+      for (const record of records) heads.set(record.key, record)
     for (const [ledger, { value }] of heads) {
       const { seq, leaf_hash } = JSON.parse(Buffer.from(value).toString()) as { seq: number; leaf_hash: string }
       const found = await headOf(ledger)

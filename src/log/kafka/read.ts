@@ -1,6 +1,6 @@
-import { kafkajsClient } from './kafkajs.ts'
-import type { KafkaRecord } from './client.ts'
 import { LogUnreadable } from '../port.ts'
+import type { KafkaRecord } from './client.ts'
+import { kafkajsClient } from './kafkajs.ts'
 import { markKey } from './records.ts'
 import { topicsOf } from './topics.ts'
 
@@ -35,7 +35,8 @@ export async function openLedgerTopic(brokers: readonly string[], prefix: string
         const places = new Map<string, Set<number>>()
         for (const { place, low, end } of extents) {
           for await (const batch of client.read(place, low, end)) {
-            for (const { key } of batch) if (key !== markKey) places.set(key, (places.get(key) ?? new Set()).add(place.partition))
+            for (const { key } of batch)
+              if (key !== markKey) places.set(key, (places.get(key) ?? new Set()).add(place.partition))
           }
         }
         found = places

@@ -101,7 +101,11 @@ export class StepReader {
   }
 }
 
-function whole({ ledger, after, entries, ids, origins }: OpenBatch, head: Uint8Array, foreign: () => Error): PlacedBatch {
+function whole(
+  { ledger, after, entries, ids, origins }: OpenBatch,
+  head: Uint8Array,
+  foreign: () => Error,
+): PlacedBatch {
   const [leafHash, recordedAt] = jsonOf(head, foreign)
   const first = entries[0]?.seq ?? 0
   return {
