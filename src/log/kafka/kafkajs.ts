@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs, { type Admin } from 'kafkajs'
 import type {
   Bounds,
@@ -82,7 +83,8 @@ class KafkajsClient implements KafkaClient {
 
   async create(topics: readonly NewTopic[]): Promise<void> {
     await this.#admin.createTopics({
-      waitForLeaders: true,
+      // Its own waiting fails on a broker that has not heard of the topic yet.
+      waitForLeaders: false,
       topics: topics.map(({ name, partitions, replicas, settings }) => ({
         topic: name,
         numPartitions: partitions,
@@ -90,6 +92,18 @@ class KafkajsClient implements KafkaClient {
         configEntries: Object.entries(settings).map(([key, value]) => ({ name: key, value })),
       })),
     })
+    for (const { name, partitions } of topics) await this.#untilLed(name, partitions)
+  }
+
+  async #untilLed(topic: string, partitions: number): Promise<void> {
+    for (const untilMs = performance.now() + leadersMsMax; ; await sleep(50)) {
+      try {
+        const offsets = await this.#admin.fetchTopicOffsets(topic)
+        if (offsets.length === partitions) return
+      } catch (error) {
+        if (performance.now() > untilMs) throw error
+      }
+    }
   }
 
   async brokers(): Promise<number> {
@@ -176,5 +190,7 @@ class KafkajsClient implements KafkaClient {
   }
 }
 
+/** How long the partitions of a new topic may be without a leader. */
+const leadersMsMax = 15_000
 /** Batches that wait to be taken. */
 const batchesMax = 4
