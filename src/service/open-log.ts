@@ -8,6 +8,7 @@ import { type KafkaLogOptions, openKafkaLog } from '../log/kafka/open.ts'
 import { positionsFile } from '../log/kafka/positions.ts'
 import { LogInUse, LogUnreadable, NotWritten } from '../log/port.ts'
 import type { Config } from './config.ts'
+import { kafkaAccess } from './kafka-settings.ts'
 
 /**
  * The log that the configuration names: in Kafka where brokers are given, else in the data folder. Waits for brokers that
@@ -18,7 +19,7 @@ export async function openLog(config: Config, logger: Logger): Promise<EmbeddedL
   if (KAFKA_BROKERS !== undefined) {
     return whenThere(logger, {
       dir: DATA_DIR,
-      brokers: KAFKA_BROKERS,
+      access: kafkaAccess(config, KAFKA_BROKERS),
       prefix: KAFKA_PREFIX,
       ...(KAFKA_REPLICATION !== undefined && { replication: KAFKA_REPLICATION }),
     })

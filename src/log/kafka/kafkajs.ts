@@ -1,4 +1,5 @@
 import kafkajs, { type Admin, type EachBatchPayload, type Producer, type Transaction } from 'kafkajs'
+import type { KafkaAccess } from './access.ts'
 import {
   CommitUnknown,
   Fenced,
@@ -10,6 +11,7 @@ import {
   NotCommitted,
   type TopicState,
 } from './client.ts'
+import { kafkajsAccess } from './kafkajs-access.ts'
 
 const { ConfigResourceTypes, Kafka, logLevel } = kafkajs
 
@@ -23,10 +25,10 @@ const { ConfigResourceTypes, Kafka, logLevel } = kafkajs
  * - it sleeps `initialRetryTime` while the markers of the last transaction are written, so that time is short;
  * - an offset out of range is silently another one: the first offset of what is read is looked at.
  */
-export async function kafkajsClient(brokers: readonly string[]): Promise<KafkaClient> {
+export async function kafkajsClient(access: KafkaAccess): Promise<KafkaClient> {
   const kafka = new Kafka({
     clientId: 'aep-ledger',
-    brokers: [...brokers],
+    ...kafkajsAccess(access),
     logLevel: logLevel.NOTHING,
     retry: { initialRetryTime: 3, factor: 0.2, multiplier: 2, maxRetryTime: 500, retries: 12 },
   })

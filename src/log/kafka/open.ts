@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { openEmbedded } from '../embedded/open.ts'
+import type { KafkaAccess } from './access.ts'
 import { kafkajsClient } from './kafkajs.ts'
 import { KafkaLog } from './log.ts'
 import { openPositions } from './positions.ts'
@@ -8,7 +9,7 @@ import { ensureTopics, topicsOf } from './topics.ts'
 export interface KafkaLogOptions {
   /** Folder of this process alone: the replica. */
   readonly dir: string
-  readonly brokers: readonly string[]
+  readonly access: KafkaAccess
   /** Begins the names of all topics, and the transactional id; `aep`. */
   readonly prefix?: string
   /** How often the topics are kept; as often as there are brokers, up to 3, when absent. */
@@ -21,9 +22,9 @@ export interface KafkaLogOptions {
  * than was read before; what the client throws passes through.
  */
 export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaLog> {
-  const { dir, brokers, prefix = 'aep', replication } = options
+  const { dir, access, prefix = 'aep', replication } = options
   mkdirSync(dir, { recursive: true, mode: 0o700 })
-  const client = await kafkajsClient(brokers)
+  const client = await kafkajsClient(access)
   try {
     const topics = topicsOf(prefix)
     await ensureTopics(client, topics, replication)

@@ -1,3 +1,4 @@
+import type { KafkaAccess } from './access.ts'
 import { kafkajsClient } from './kafkajs.ts'
 import { topicsOf } from './topics.ts'
 
@@ -11,8 +12,8 @@ export interface LedgerTopic {
 }
 
 /** Opens the ledger topic of `prefix` for reading: makes nothing, fences nobody. Throws what the client throws. */
-export async function openLedgerTopic(brokers: readonly string[], prefix: string): Promise<LedgerTopic> {
-  const client = await kafkajsClient(brokers)
+export async function openLedgerTopic(access: KafkaAccess, prefix: string): Promise<LedgerTopic> {
+  const client = await kafkajsClient(access)
   try {
     const topic = topicsOf(prefix).ledger
     const { low, end } = await client.bounds(topic)
