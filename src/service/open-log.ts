@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { EmbeddedLog } from '../log/embedded/log.ts'
 import { openEmbedded } from '../log/embedded/open.ts'
+import { KafkaRefused } from '../log/kafka/access.ts'
 import { type KafkaLogOptions, openKafkaLog } from '../log/kafka/open.ts'
 import { positionsFile } from '../log/kafka/positions.ts'
 import { LogInUse, LogUnreadable, NotWritten } from '../log/port.ts'
@@ -12,7 +13,7 @@ import { kafkaAccess } from './kafka-settings.ts'
 
 /**
  * The log that the configuration names: in Kafka where brokers are given, else in the data folder. Waits for brokers that
- * do not answer yet. A folder that holds the one is not taken for the other: throws `LogUnreadable`.
+ * do not answer yet; throws `KafkaRefused` at once for those that refuse this service. A folder that holds the one is not taken for the other: throws `LogUnreadable`.
  */
 export async function openLog(config: Config, logger: Logger): Promise<EmbeddedLog> {
   const { DATA_DIR, KAFKA_BROKERS, KAFKA_PREFIX, KAFKA_REPLICATION } = config
@@ -38,6 +39,7 @@ async function whenThere(logger: Logger, options: KafkaLogOptions): Promise<Embe
     try {
       return await openKafkaLog(options)
     } catch (error) {
+      if (error instanceof KafkaRefused) logger.fatal({ err: error }, 'Kafka does not let this service in, so it ends')
       if (isForPeople(error)) throw error
       logger.warn({ err: error, retryInMs: waitMs }, 'Kafka is not to be had yet; it is tried again')
       await sleep(waitMs)
@@ -47,6 +49,7 @@ async function whenThere(logger: Logger, options: KafkaLogOptions): Promise<Embe
 
 /** Whether it takes somebody to mend it, so that trying again is no use. */
 const isForPeople = (error: unknown): boolean =>
+  error instanceof KafkaRefused ||
   error instanceof LogUnreadable ||
   error instanceof LogInUse ||
   (error instanceof NotWritten && error.reason !== 'failed')

@@ -1,4 +1,4 @@
-import type { KafkaAccess } from '../../log/kafka/access.ts'
+import { type KafkaAccess, KafkaRefused } from '../../log/kafka/access.ts'
 import { readFrame } from '../../verify/frame.ts'
 import type { Context } from '../context.ts'
 import { CliError, exitCodes, usageError } from '../exit.ts'
@@ -21,6 +21,7 @@ export async function openKafka(
   const access = await accessOf(list.split(','), context)
   const { openLedgerTopic } = await import('../../log/kafka/read.ts')
   const unreachable = (error: Error): never => {
+    if (error instanceof KafkaRefused) throw error
     throw new CliError(
       exitCodes.tryAgain,
       `${text} can't be read: ${error.message}.`,

@@ -1,18 +1,17 @@
 import type { ConnectionOptions } from 'node:tls'
 import type { KafkaConfig, Mechanism, SASLOptions } from 'kafkajs'
 import { type KafkaAccess, KafkaRefused, type KafkaSasl, type KafkaTls } from './access.ts'
+import { hearing } from './kafkajs-refusal.ts'
 import { oauthTokens } from './oauth.ts'
 
 /** How long a connection may take: a handshake on a far cluster does not fit into the second that kafkajs gives. */
 const connectionMsMax = 5_000
 
 /** What kafkajs is told of the cluster. Of its own for each client: kafkajs writes into it. */
-export function kafkajsAccess({
-  brokers,
-  tls,
-  sasl,
-}: KafkaAccess): Pick<KafkaConfig, 'brokers' | 'connectionTimeout' | 'ssl' | 'sasl'> {
+export function kafkajsAccess(access: KafkaAccess): KafkaConfig {
+  const { brokers, tls, sasl } = access
   return {
+    ...hearing(access),
     brokers: [...brokers],
     connectionTimeout: connectionMsMax,
     ...(tls && { ssl: tlsOptions(tls) }),

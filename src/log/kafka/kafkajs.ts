@@ -12,8 +12,9 @@ import {
   type TopicState,
 } from './client.ts'
 import { kafkajsAccess } from './kafkajs-access.ts'
+import { refusalOf } from './kafkajs-refusal.ts'
 
-const { ConfigResourceTypes, Kafka, logLevel } = kafkajs
+const { ConfigResourceTypes, Kafka } = kafkajs
 
 /**
  * The client over kafkajs 2.2.4, and the rules under which it loses nothing (it is no longer maintained):
@@ -29,11 +30,12 @@ export async function kafkajsClient(access: KafkaAccess): Promise<KafkaClient> {
   const kafka = new Kafka({
     clientId: 'aep-ledger',
     ...kafkajsAccess(access),
-    logLevel: logLevel.NOTHING,
     retry: { initialRetryTime: 3, factor: 0.2, multiplier: 2, maxRetryTime: 500, retries: 12 },
   })
   const admin = kafka.admin()
-  await admin.connect()
+  await admin.connect().catch(error => {
+    throw refusalOf(error, access) ?? error
+  })
   return new KafkajsClient(kafka, admin)
 }
 

@@ -1,4 +1,5 @@
 import { KafkaRefused, type OauthSasl } from './access.ts'
+import { isTlsRefusal } from './tls-refusal.ts'
 
 /** How long the token endpoint may take. */
 const answerMsMax = 5_000
@@ -50,7 +51,15 @@ async function askFor(sasl: OauthSasl): Promise<{ readonly token: string; readon
     redirect: 'error',
     signal: AbortSignal.timeout(answerMsMax),
   }).catch((error: Error) => {
-    throw new Error(`The token endpoint ${tokenUrl} does not answer: ${said(error)}`, { cause: error })
+    const cause = error.cause instanceof Error ? error.cause : error
+    const { code = '' } = cause as NodeJS.ErrnoException
+    if (isTlsRefusal(code)) {
+      throw new KafkaRefused(
+        `The certificate of the token endpoint ${tokenUrl} is not trusted: ${cause.message} (${code}). NODE_EXTRA_CA_CERTS names ` +
+          'a file of authorities to trust besides.',
+      )
+    }
+    throw new Error(`The token endpoint ${tokenUrl} does not answer: ${cause.message}`, { cause: error })
   })
   const text = await answer.text()
   if (answer.status >= 500 || answer.status === 429) {
@@ -74,8 +83,6 @@ async function askFor(sasl: OauthSasl): Promise<{ readonly token: string; readon
 
 /** As a form spells it, which is what RFC 6749 asks of both halves. */
 const formEncoded = (text: string): string => new URLSearchParams({ '': text }).toString().slice(1)
-
-const said = ({ message, cause }: Error): string => (cause instanceof Error ? cause.message : message)
 
 function objectOf(text: string): Readonly<Record<string, unknown>> {
   try {

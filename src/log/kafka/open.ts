@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { openEmbedded } from '../embedded/open.ts'
 import type { KafkaAccess } from './access.ts'
 import { kafkajsClient } from './kafkajs.ts'
+import { refusalOf } from './kafkajs-refusal.ts'
 import { KafkaLog } from './log.ts'
 import { openPositions } from './positions.ts'
 import { ensureTopics, topicsOf } from './topics.ts'
@@ -19,7 +20,7 @@ export interface KafkaLogOptions {
 /**
  * Opens the log in Kafka for writing, and makes its topics where there are none: takes it over from whoever wrote before,
  * and reads up to its end. Throws `LogUnreadable` for topics that would lose records, were cut off, or hold another history
- * than was read before; what the client throws passes through.
+ * than was read before, and `KafkaRefused` for who is not let in; what else the client throws passes through.
  */
 export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaLog> {
   const { dir, access, prefix = 'aep', replication } = options
@@ -46,6 +47,6 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaLog> 
     }
   } catch (error) {
     await client.close().catch(() => {})
-    throw error
+    throw refusalOf(error, access) ?? error
   }
 }

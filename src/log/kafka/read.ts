@@ -1,5 +1,7 @@
 import type { KafkaAccess } from './access.ts'
+import type { KafkaRecord } from './client.ts'
 import { kafkajsClient } from './kafkajs.ts'
+import { refusalOf } from './kafkajs-refusal.ts'
 import { topicsOf } from './topics.ts'
 
 /** The ledger topic as anybody reads it who trusts nobody: records as they stand, in their order, unjudged. */
@@ -11,20 +13,30 @@ export interface LedgerTopic {
   close(): Promise<void>
 }
 
-/** Opens the ledger topic of `prefix` for reading: makes nothing, fences nobody. Throws what the client throws. */
+/**
+ * Opens the ledger topic of `prefix` for reading: makes nothing, fences nobody. Throws `KafkaRefused`, there and
+ * in every reading, and what else the client throws.
+ */
 export async function openLedgerTopic(access: KafkaAccess, prefix: string): Promise<LedgerTopic> {
   const client = await kafkajsClient(access)
   try {
     const topic = topicsOf(prefix).ledger
     const { low, end } = await client.bounds(topic)
+    const read = async function* (): AsyncGenerator<readonly KafkaRecord[]> {
+      try {
+        yield* client.read(topic, low, end)
+      } catch (error) {
+        throw refusalOf(error, access) ?? error
+      }
+    }
     return {
       async ledgers() {
         const names = new Set<string>()
-        for await (const records of client.read(topic, low, end)) for (const { key } of records) names.add(key)
+        for await (const records of read()) for (const { key } of records) names.add(key)
         return [...names].sort()
       },
       async *entries(ledger) {
-        for await (const records of client.read(topic, low, end)) {
+        for await (const records of read()) {
           const own = records.filter(({ key }) => key === ledger)
           if (own.length === 0) continue
           yield own.map(({ value, headers }) => ({ bytes: value, signature: headers['sig'] ?? new Uint8Array() }))
@@ -34,6 +46,6 @@ export async function openLedgerTopic(access: KafkaAccess, prefix: string): Prom
     }
   } catch (error) {
     await client.close()
-    throw error
+    throw refusalOf(error, access) ?? error
   }
 }
