@@ -39,7 +39,7 @@ describe('a service whose log is in Kafka', { skip: noKafka }, () => {
     assert.deepEqual(report.faults, [])
     assert.ok(report.acknowledged > 5)
     const elsewhere = await openKafkaLog({
-      brokers: kafka.bootstrap,
+      access: { brokers: kafka.bootstrap },
       prefix: 'crash',
       dir: join(dir, 'crash-elsewhere'),
     })

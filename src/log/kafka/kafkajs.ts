@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs, { type Admin } from 'kafkajs'
+import type { KafkaAccess } from './access.ts'
 import type {
   Bounds,
   KafkaClient,
@@ -14,11 +15,13 @@ import type {
   TailOptions,
   TopicState,
 } from './client.ts'
+import { kafkajsAccess } from './kafkajs-access.ts'
+import { refusalOf } from './kafkajs-refusal.ts'
 import { joinShare } from './kafkajs-share.ts'
 import { type Kafka, Tail } from './kafkajs-tail.ts'
 import { startProducer, startWriter } from './kafkajs-writer.ts'
 
-const { ConfigResourceTypes, logLevel, Partitioners } = kafkajs
+const { ConfigResourceTypes, Partitioners } = kafkajs
 
 /**
  * The client over kafkajs 2.2.4, and the rules under which it loses nothing (it is no longer maintained):
@@ -30,15 +33,16 @@ const { ConfigResourceTypes, logLevel, Partitioners } = kafkajs
  * - it sleeps `initialRetryTime` while the markers of the last transaction are written, so that time is short;
  * - an offset out of range is silently another one: the offset that a batch was fetched at is looked at.
  */
-export async function kafkajsClient(brokers: readonly string[]): Promise<KafkaClient> {
+export async function kafkajsClient(access: KafkaAccess): Promise<KafkaClient> {
   const kafka = new kafkajs.Kafka({
     clientId: 'aep-ledger',
-    brokers: [...brokers],
-    logLevel: logLevel.NOTHING,
+    ...kafkajsAccess(access),
     retry: { initialRetryTime: 3, factor: 0.2, multiplier: 2, maxRetryTime: 500, retries: 12 },
   })
   const admin = kafka.admin()
-  await admin.connect()
+  await admin.connect().catch(error => {
+    throw refusalOf(error, access) ?? error
+  })
   return new KafkajsClient(kafka, admin)
 }
 

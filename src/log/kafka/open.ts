@@ -1,8 +1,10 @@
 import { mkdirSync } from 'node:fs'
 import type { EmbeddedLog } from '../embedded/log.ts'
 import { openEmbedded } from '../embedded/open.ts'
+import type { KafkaAccess } from './access.ts'
 import { ensureInstallation, type Proposal } from './installation.ts'
 import { kafkajsClient } from './kafkajs.ts'
+import { refusalOf } from './kafkajs-refusal.ts'
 import { KafkaLog } from './log.ts'
 import { openPositions } from './positions.ts'
 import { Replica, type ReplicaListener } from './replica.ts'
@@ -11,7 +13,7 @@ import { topicsOf } from './topics.ts'
 export interface KafkaLogOptions extends Partial<Proposal> {
   /** Folder of this process alone: the replica. */
   readonly dir: string
-  readonly brokers: readonly string[]
+  readonly access: KafkaAccess
   /** Begins the names of all topics, of the groups and of the transactional ids; `aep`. */
   readonly prefix?: string
   /** Who hears of what comes to stand in the replica; asked once it is open, before it goes on. */
@@ -24,19 +26,19 @@ export const partitionsDefault = 6
 /**
  * Opens the log in Kafka, makes its topics where there are none, and resolves when this process's replica has everything that
  * was committed. Nobody is fenced by it. Throws `LogUnreadable` for topics that would lose records, were cut off, or hold
- * another history than was read before; what the client throws passes through.
+ * another history than was read before, and `KafkaRefused` for who is not let in; what else the client throws passes through.
  */
 export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaLog> {
   const {
     dir,
-    brokers,
+    access,
     prefix = 'aep',
     origin = 'ledger.invalid',
     partitions = partitionsDefault,
     replication,
   } = options
   mkdirSync(dir, { recursive: true, mode: 0o700 })
-  const client = await kafkajsClient(brokers)
+  const client = await kafkajsClient(access)
   try {
     const topics = topicsOf(prefix)
     const installation = await ensureInstallation(client, topics, `${prefix}.setup`, {
@@ -56,6 +58,6 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaLog> 
     }
   } catch (error) {
     await client.close().catch(() => {})
-    throw error
+    throw refusalOf(error, access) ?? error
   }
 }

@@ -5,6 +5,7 @@ import type { HealthPart } from '../../http/ports.ts'
 import type { Head } from '../../ledger/entry.ts'
 import type { EmbeddedLog } from '../../log/embedded/log.ts'
 import type { TakenEvent } from '../../log/intake.ts'
+import { KafkaRefused } from '../../log/kafka/access.ts'
 import type { KafkaLog } from '../../log/kafka/log.ts'
 import { type KafkaLogOptions, openKafkaLog } from '../../log/kafka/open.ts'
 import type { PlacedBatch } from '../../log/kafka/records.ts'
@@ -14,6 +15,7 @@ import { LogInUse, LogUnreadable, NotWritten } from '../../log/port.ts'
 import type { Config } from '../config.ts'
 import { type Core, type CoreParts, headsOf } from '../core.ts'
 import { ensureIntakeKey, ensureOrigin } from '../first-start.ts'
+import { kafkaAccess } from '../kafka-settings.ts'
 import { keysFolder } from '../key-files.ts'
 import { Registry } from '../registry.ts'
 import type { Signer } from '../signer.ts'
@@ -135,7 +137,7 @@ function sequencerHealth(owners: Owners | undefined): HealthPart {
 
 const optionsOf = (config: Config): KafkaLogOptions => ({
   dir: config.DATA_DIR,
-  brokers: config.KAFKA_BROKERS ?? [],
+  access: kafkaAccess(config, config.KAFKA_BROKERS ?? []),
   prefix: config.KAFKA_PREFIX,
   origin: ensureOrigin(config.DATA_DIR, config.ORIGIN),
   partitions: config.KAFKA_PARTITIONS,
@@ -145,12 +147,13 @@ const optionsOf = (config: Config): KafkaLogOptions => ({
 const waitMsMin = 500
 const waitMsMax = 10_000
 
-/** Waits for brokers that do not answer yet. */
+/** Waits for brokers that do not answer yet; throws `KafkaRefused` at once for those that refuse this service. */
 async function whenThere(logger: Logger, options: KafkaLogOptions): Promise<KafkaLog> {
   for (let waitMs = waitMsMin; ; waitMs = Math.min(2 * waitMs, waitMsMax)) {
     try {
       return await openKafkaLog(options)
     } catch (error) {
+      if (error instanceof KafkaRefused) logger.fatal({ err: error }, 'Kafka does not let this service in, so it ends')
       if (isForPeople(error)) throw error
       logger.warn({ err: error, retryInMs: waitMs }, 'Kafka is not to be had yet; it is tried again')
       await sleep(waitMs)
@@ -160,6 +163,7 @@ async function whenThere(logger: Logger, options: KafkaLogOptions): Promise<Kafk
 
 /** Whether it takes somebody to mend it, so that trying again is no use. */
 const isForPeople = (error: unknown): boolean =>
+  error instanceof KafkaRefused ||
   error instanceof LogUnreadable ||
   error instanceof LogInUse ||
   (error instanceof NotWritten && error.reason !== 'failed')

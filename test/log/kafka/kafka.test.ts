@@ -26,7 +26,7 @@ describe('with a broker', { skip: noKafka }, () => {
 
   const newPrefix = (): string => `test-${++names}`
   const open = (prefix: string, folder = prefix): Promise<KafkaLog> =>
-    openKafkaLog({ brokers: kafka.bootstrap, prefix, dir: join(dir, folder), partitions: 2 })
+    openKafkaLog({ access: { brokers: kafka.bootstrap }, prefix, dir: join(dir, folder), partitions: 2 })
 
   const prefixes = new Map<unknown, string>()
   const make = async (prefix = newPrefix()): Promise<KafkaLog> => {
@@ -128,7 +128,7 @@ describe('with a broker', { skip: noKafka }, () => {
 
     it('is refused where its topic would lose what is written to it, with the command that mends it', async () => {
       const prefix = newPrefix()
-      const client = await kafkajsClient(kafka.bootstrap)
+      const client = await kafkajsClient({ brokers: kafka.bootstrap })
       const settings = { 'cleanup.policy': 'compact' }
       await client.create([{ name: `${prefix}.ledger`, partitions: 2, replicas: 1, settings }])
       await assert.rejects(open(prefix), (error: unknown) => {
