@@ -92,7 +92,12 @@ export interface ShareOptions {
   readonly onTrouble: (error: unknown) => void
 }
 
+/** After so long without a word, a member of a group counts as gone: the least that brokers allow by default. */
+export const sessionMs = 6_000
+
 export interface Share {
+  /** When the group last confirmed that this process is one of it, by `performance.now()`. */
+  readonly confirmedAtMs: number
   /** Gives its partitions up, for others to have at once. */
   close(): Promise<void>
 }

@@ -1,12 +1,10 @@
 import kafkajs, { type Consumer } from 'kafkajs'
-import type { Share, ShareOptions } from './client.ts'
+import { type Share, type ShareOptions, sessionMs } from './client.ts'
 import type { Kafka } from './kafkajs-tail.ts'
 import { shareOut } from './sticky.ts'
 
 const { AssignerProtocol } = kafkajs
 
-/** The least that brokers allow by default: how long the partitions of a process that died wait for another. */
-const sessionMs = 6_000
 const restartMs = 1_000
 
 /** A member of the shared group, which reads nothing: every partition is paused as soon as it is assigned. */
@@ -15,6 +13,7 @@ export async function joinShare(kafka: Kafka, { group, topic, onAssigned, onTrou
   let consumer: Consumer | undefined
   let owned: readonly number[] = []
   let timer: NodeJS.Timeout | undefined
+  let confirmedAtMs = 0
 
   const start = async (): Promise<void> => {
     const member = kafka.consumer({
@@ -31,11 +30,15 @@ export async function joinShare(kafka: Kafka, { group, topic, onAssigned, onTrou
       allowAutoTopicCreation: false,
     })
     consumer = member
-    const { GROUP_JOIN, CRASH } = member.events
+    const { GROUP_JOIN, HEARTBEAT, CRASH } = member.events
+    member.on(HEARTBEAT, () => {
+      confirmedAtMs = performance.now()
+    })
     member.on(GROUP_JOIN, ({ payload }) => {
       if (isClosed) return
       member.pause([{ topic }])
       owned = (payload.memberAssignment[topic] ?? []).map(Number)
+      confirmedAtMs = performance.now()
       onTrouble(undefined)
       onAssigned(owned)
     })
@@ -59,6 +62,9 @@ export async function joinShare(kafka: Kafka, { group, topic, onAssigned, onTrou
   }
   await start()
   return {
+    get confirmedAtMs() {
+      return confirmedAtMs
+    },
     async close() {
       isClosed = true
       clearTimeout(timer)

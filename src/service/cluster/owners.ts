@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { Share } from '../../log/kafka/client.ts'
+import { type Share, sessionMs } from '../../log/kafka/client.ts'
 import type { KafkaLog } from '../../log/kafka/log.ts'
 import type { Partition } from '../../log/kafka/partition.ts'
 import type { ClusterMetrics } from './metrics.ts'
@@ -15,15 +15,21 @@ export interface OwnersOptions {
   readonly logger: Pick<Logger, 'info' | 'warn'>
 }
 
+/** How often it looks whether a partition that was taken from it is its own after all. */
+const lookMs = 1_000
+
 /**
  * Which partitions this process seals. The group only assigns: whoever is assigned a partition takes it over from whoever had
- * it, and that is what keeps two from writing. So a process that was put off writes no more until it is assigned again.
+ * it, and that is what keeps two from writing. So a process that was put off writes no more until it is assigned again; or
+ * until the group has confirmed for longer than any member can be gone unnoticed that the partition is still its own: then
+ * whoever put it off was a member that the group has given up, and nobody else would take the partition.
  */
 export class Owners {
   readonly #options: OwnersOptions
   readonly #sequencers: readonly PartitionSequencer[]
   #assigned: readonly number[] = []
   #share: Share | undefined
+  #looking: NodeJS.Timeout | undefined
   #trouble: unknown
 
   private constructor(options: OwnersOptions) {
@@ -46,6 +52,7 @@ export class Owners {
           owners.#trouble = error
         },
       })
+      owners.#looking = setInterval(() => owners.#look(), lookMs)
     }
     return owners
   }
@@ -79,8 +86,17 @@ export class Owners {
     for (const number of partitions) this.#sequencers[number]?.start()
   }
 
+  #look(): void {
+    const confirmedAtMs = this.#share?.confirmedAtMs ?? 0
+    for (const number of this.#assigned) {
+      const sequencer = this.#sequencers[number]
+      if (sequencer?.standing === 'fenced' && confirmedAtMs > sequencer.fencedAtMs + 2 * sessionMs) sequencer.start()
+    }
+  }
+
   /** Gives all partitions up, each at the end of a step. */
   async stop(): Promise<void> {
+    clearInterval(this.#looking)
     await Promise.all(this.#sequencers.map(sequencer => sequencer.stop()))
     await this.#share?.close()
   }

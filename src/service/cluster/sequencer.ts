@@ -48,6 +48,7 @@ export class PartitionSequencer {
   /** Counts the times that it was told to start or stop; a loop ends when its time is over. */
   #turn = 0
   #isMeant = false
+  #fencedAtMs = 0
   #trouble: string | undefined
   #waiting: KafkaRecord[] = []
   /** Offset of intake that is taken next. */
@@ -62,6 +63,11 @@ export class PartitionSequencer {
 
   get standing(): Standing {
     return this.#standing
+  }
+
+  /** When another process took the partition over, by `performance.now()`. */
+  get fencedAtMs(): number {
+    return this.#fencedAtMs
   }
 
   /** What keeps it from placing, if anything does. */
@@ -114,6 +120,7 @@ export class PartitionSequencer {
           metrics.fenced.inc({ partition: partition.number })
           logger.warn({ partition: partition.number }, 'another process owns the partition now')
           this.#standing = 'fenced'
+          this.#fencedAtMs = performance.now()
           break
         }
         this.#standing = 'failing'
