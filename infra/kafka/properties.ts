@@ -11,6 +11,14 @@ export interface BrokerPlan {
 export interface BrokerPorts {
   readonly client: number
   readonly controller: number
+  /** Other ways to it, each a listener of its own. */
+  readonly routes?: readonly RoutePorts[]
+}
+
+/** A listener for clients that come through a proxy: a broker tells them the proxy's port, and not its own. */
+export interface RoutePorts {
+  readonly own: number
+  readonly proxy: number
 }
 
 /**
@@ -22,14 +30,19 @@ export function serverProperties({ id, ports, data }: BrokerPlan): string {
   if (own === undefined) throw new RangeError(`there is no broker ${id} among ${ports.length}`)
   const count = ports.length
   const inSync = Math.min(2, count)
+  const routes = own.routes ?? []
+  const listeners = (port: (route: RoutePorts) => number): string[] =>
+    [`PLAINTEXT://127.0.0.1:${own.client}`].concat(routes.map((route, n) => `ROUTE${n + 1}://127.0.0.1:${port(route)}`))
   const properties: Record<string, string | number | boolean> = {
     'process.roles': 'broker,controller',
     'node.id': id,
     'controller.quorum.voters': ports.map(({ controller }, n) => `${n + 1}@127.0.0.1:${controller}`).join(','),
-    listeners: `PLAINTEXT://127.0.0.1:${own.client},CONTROLLER://127.0.0.1:${own.controller}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${own.client}`,
+    listeners: [...listeners(({ own }) => own), `CONTROLLER://127.0.0.1:${own.controller}`].join(','),
+    'advertised.listeners': listeners(({ proxy }) => proxy).join(','),
     'controller.listener.names': 'CONTROLLER',
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'listener.security.protocol.map': ['PLAINTEXT', 'CONTROLLER', ...routes.map((_, n) => `ROUTE${n + 1}`)]
+      .map(name => `${name}:PLAINTEXT`)
+      .join(','),
     'inter.broker.listener.name': 'PLAINTEXT',
     'log.dirs': data,
     'auto.create.topics.enable': false,

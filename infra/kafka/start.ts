@@ -14,6 +14,8 @@ export interface KafkaOptions {
   readonly port?: number
   /** Folder of the whole cluster. Started on it again, it is the same cluster, on these or other ports. */
   readonly dir: string
+  /** Ways to the brokers through proxies, besides the direct one; none when absent. */
+  readonly routes?: number
   /** Hears what takes long. */
   readonly say?: (line: string) => void
   /** Hears of a broker that ended and was not told to. */
@@ -22,10 +24,21 @@ export interface KafkaOptions {
   readonly signal?: AbortSignal
 }
 
+/**
+ * A way to one broker through a proxy: whoever connects to `proxy` and reaches `to` is sent to the proxies of the same route
+ * for every other broker, too. Both are `host:port`; nobody listens at `proxy` until a proxy is started there.
+ */
+export interface Route {
+  readonly proxy: string
+  readonly to: string
+}
+
 /** A running Apache Kafka. Brokers are called by their node ids, from 1. */
 export interface RunningKafka {
   /** `host:port` of each broker, in the order of their ids. */
   readonly bootstrap: readonly string[]
+  /** Each route's way to each broker, in the order of their ids. Brokers talk among themselves without them. */
+  readonly routes: readonly (readonly Route[])[]
   /** Process id of a broker; `undefined` while it does not run. */
   pid(broker: number): number | undefined
   /** kill -9; resolves when it is gone. Its folder and its ports stay its own. */
@@ -63,19 +76,25 @@ export async function startKafka(options: KafkaOptions): Promise<RunningKafka> {
   }
 }
 
-async function portsFor({ brokers, port }: KafkaOptions): Promise<BrokerPorts[]> {
-  const free = await freePorts(3 * brokers)
+async function portsFor({ brokers, port, routes = 0 }: KafkaOptions): Promise<BrokerPorts[]> {
+  const free = await freePorts((3 + 2 * routes) * brokers)
   const clients = Array.from({ length: brokers }, (_, n) => (port === undefined ? free.pop() : port + n) ?? 0)
   for (const client of clients) {
     if (client > 65_535) throw new RangeError(`there is no port ${client}: choose a lower --port`)
     if (!(await isFree(client))) throw new Error(`port ${client} of 127.0.0.1 is taken: choose another with --port`)
   }
   const others = free.filter(one => !clients.includes(one))
-  return clients.map((client, n) => ({ client, controller: others[n] ?? 0 }))
+  const next = (): number => others.pop() ?? 0
+  return clients.map(client => ({
+    client,
+    controller: next(),
+    routes: Array.from({ length: routes }, () => ({ own: next(), proxy: next() })),
+  }))
 }
 
 class Cluster implements RunningKafka {
   readonly bootstrap: readonly string[]
+  readonly routes: readonly (readonly Route[])[]
   readonly #program: Program
   readonly #folders: readonly BrokerFolder[]
   readonly #running = new Map<number, BrokerProcess>()
@@ -92,6 +111,12 @@ class Cluster implements RunningKafka {
     this.#program = program
     this.#folders = folders
     this.bootstrap = ports.map(({ client }) => `127.0.0.1:${client}`)
+    this.routes = (ports[0]?.routes ?? []).map((_, route) =>
+      ports.map(({ routes = [] }) => ({
+        proxy: `127.0.0.1:${routes[route]?.proxy}`,
+        to: `127.0.0.1:${routes[route]?.own}`,
+      })),
+    )
     this.#unlock = unlock
     this.#onDeath = onDeath
   }
