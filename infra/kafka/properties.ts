@@ -13,6 +13,8 @@ export interface BrokerPorts {
   readonly controller: number
   /** Other ways to it, each a listener of its own. */
   readonly routes?: readonly RoutePorts[]
+  /** Brokers use the last of the routes among themselves, and not the direct way. */
+  readonly between?: boolean
 }
 
 /** A listener for clients that come through a proxy: a broker tells them the proxy's port, and not its own. */
@@ -43,7 +45,7 @@ export function serverProperties({ id, ports, data }: BrokerPlan): string {
     'listener.security.protocol.map': ['PLAINTEXT', 'CONTROLLER', ...routes.map((_, n) => `ROUTE${n + 1}`)]
       .map(name => `${name}:PLAINTEXT`)
       .join(','),
-    'inter.broker.listener.name': 'PLAINTEXT',
+    'inter.broker.listener.name': own.between ? `ROUTE${routes.length}` : 'PLAINTEXT',
     'log.dirs': data,
     'auto.create.topics.enable': false,
     'default.replication.factor': count,

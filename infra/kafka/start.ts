@@ -16,6 +16,11 @@ export interface KafkaOptions {
   readonly dir: string
   /** Ways to the brokers through proxies, besides the direct one; none when absent. */
   readonly routes?: number
+  /**
+   * Brokers talk among themselves by the last route as well, their controllers excepted: replicas, and markers of
+   * transactions, which one broker sends even to itself. Nothing of it works before that route's proxies are started.
+   */
+  readonly between?: boolean
   /** Hears what takes long. */
   readonly say?: (line: string) => void
   /** Hears of a broker that ended and was not told to. */
@@ -37,7 +42,7 @@ export interface Route {
 export interface RunningKafka {
   /** `host:port` of each broker, in the order of their ids. */
   readonly bootstrap: readonly string[]
-  /** Each route's way to each broker, in the order of their ids. Brokers talk among themselves without them. */
+  /** Each route's way to each broker, in the order of their ids. */
   readonly routes: readonly (readonly Route[])[]
   /** Process id of a broker; `undefined` while it does not run. */
   pid(broker: number): number | undefined
@@ -76,7 +81,7 @@ export async function startKafka(options: KafkaOptions): Promise<RunningKafka> {
   }
 }
 
-async function portsFor({ brokers, port, routes = 0 }: KafkaOptions): Promise<BrokerPorts[]> {
+async function portsFor({ brokers, port, routes = 0, between = false }: KafkaOptions): Promise<BrokerPorts[]> {
   const free = await freePorts((3 + 2 * routes) * brokers)
   const clients = Array.from({ length: brokers }, (_, n) => (port === undefined ? free.pop() : port + n) ?? 0)
   for (const client of clients) {
@@ -89,6 +94,7 @@ async function portsFor({ brokers, port, routes = 0 }: KafkaOptions): Promise<Br
     client,
     controller: next(),
     routes: Array.from({ length: routes }, () => ({ own: next(), proxy: next() })),
+    between: between && routes > 0,
   }))
 }
 

@@ -138,6 +138,7 @@ describe('the properties of a broker', () => {
     })
     assert.match(text, /^listeners=PLAINTEXT:.*:1,ROUTE1:.*:3,CONTROLLER:.*:2$/m)
     assert.match(text, /^advertised\.listeners=PLAINTEXT:.*:1,ROUTE1:.*:4$/m)
+    assert.match(text, /^inter\.broker\.listener\.name=PLAINTEXT$/m)
     assert.match(text, /^listener\.security\.protocol\.map=.*,ROUTE1:PLAINTEXT$/m)
   })
 
