@@ -25,6 +25,16 @@ export interface BrokerPorts {
   readonly controller: number
   /** Of each listener besides, in the order of their names there. */
   readonly besides?: readonly number[]
+  /** Other ways to it, each a listener of its own. */
+  readonly routes?: readonly RoutePorts[]
+  /** Brokers use the last of the routes among themselves, and not the direct way. */
+  readonly between?: boolean
+}
+
+/** A listener for clients that come through a proxy: a broker tells them the proxy's port, and not its own. */
+export interface RoutePorts {
+  readonly own: number
+  readonly proxy: number
 }
 
 /**
@@ -37,18 +47,23 @@ export function serverProperties({ id, ports, data, besides }: BrokerPlan): stri
   const count = ports.length
   const inSync = Math.min(2, count)
   const more = Object.entries(besides?.listeners ?? {})
-  const addresses = [`PLAINTEXT://127.0.0.1:${own.client}`]
-  addresses.push(...more.map(([name], n) => `${name}://127.0.0.1:${own.besides?.[n]}`))
+  const routes = own.routes ?? []
+  const listeners = (port: (route: RoutePorts) => number): string[] => [
+    `PLAINTEXT://127.0.0.1:${own.client}`,
+    ...more.map(([name], n) => `${name}://127.0.0.1:${own.besides?.[n]}`),
+    ...routes.map((route, n) => `ROUTE${n + 1}://127.0.0.1:${port(route)}`),
+  ]
   const protocols = ['PLAINTEXT:PLAINTEXT', 'CONTROLLER:PLAINTEXT', ...more.map(entry => entry.join(':'))]
+  protocols.push(...routes.map((_, n) => `ROUTE${n + 1}:PLAINTEXT`))
   const properties: Record<string, string | number | boolean> = {
     'process.roles': 'broker,controller',
     'node.id': id,
     'controller.quorum.voters': ports.map(({ controller }, n) => `${n + 1}@127.0.0.1:${controller}`).join(','),
-    listeners: [...addresses, `CONTROLLER://127.0.0.1:${own.controller}`].join(','),
-    'advertised.listeners': addresses.join(','),
+    listeners: [...listeners(({ own }) => own), `CONTROLLER://127.0.0.1:${own.controller}`].join(','),
+    'advertised.listeners': listeners(({ proxy }) => proxy).join(','),
     'controller.listener.names': 'CONTROLLER',
     'listener.security.protocol.map': protocols.join(','),
-    'inter.broker.listener.name': 'PLAINTEXT',
+    'inter.broker.listener.name': own.between ? `ROUTE${routes.length}` : 'PLAINTEXT',
     'log.dirs': data,
     'auto.create.topics.enable': false,
     'default.replication.factor': count,

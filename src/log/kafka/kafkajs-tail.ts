@@ -73,7 +73,7 @@ export class Tail implements KafkaTail {
     consumer.on(GROUP_JOIN, () => this.#joined(consumer))
     // Batches of nothing but markers and what was aborted reach no `eachBatch`: this tells how far they went.
     consumer.on(END_BATCH_PROCESS, ({ payload }) => {
-      if (payload.batchSize === 0) this.#take(payload, Number(payload.lastOffset) + 1, [])
+      if (payload.batchSize === 0) this.#pass(payload)
     })
     consumer.on(CRASH, ({ payload }) => {
       if (this.#isClosed || consumer !== this.#consumer) return
@@ -144,6 +144,26 @@ export class Tail implements KafkaTail {
       })
     }
     this.#take(batch, Number(batch.lastOffset()) + 1, records)
+  }
+
+  /** A batch of nothing to hand over. It doesn't say where it was fetched, so a gap before it is looked at. */
+  #pass(batch: { topic: string; partition: number; firstOffset: string; lastOffset: string }): void {
+    const followed = this.#followed.get(placeText(batch))
+    if (followed === undefined || followed.isPaused) return
+    const pass = (): void => this.#take(batch, Number(batch.lastOffset) + 1, [])
+    const { next, turn } = followed
+    if (Number(batch.firstOffset) <= next) {
+      pass()
+      return
+    }
+    this.#boundsOf(followed.place).then(
+      ({ low, end }) => {
+        if (followed.turn !== turn || followed.next !== next) return
+        if (next < low || next > end) this.#stop(followed, new OutOfRange(followed.place, next, low, end))
+        else pass()
+      },
+      () => this.#apply(followed, next),
+    )
   }
 
   /** It was fetched from another offset than was asked for: that one is out of range, or the consumer forgot it. */

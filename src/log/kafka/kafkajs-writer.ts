@@ -25,16 +25,26 @@ export async function startWriter(kafka: Kafka, transactionalId: string): Promis
     transactionTimeout: transactionMsMax,
     allowAutoTopicCreation: false,
   })
-  await producer.connect()
-  // Sends InitProducerId alone, which fences the owner before and waits until its transaction has ended.
-  await (await producer.transaction()).abort()
-  return new Writer(producer)
+  return started(producer, async () => {
+    // Sends InitProducerId alone, which fences the owner before and waits until its transaction has ended.
+    await (await producer.transaction()).abort()
+    return new Writer(producer)
+  })
 }
 
 export async function startProducer(kafka: Kafka): Promise<KafkaProducer> {
   const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1, allowAutoTopicCreation: false })
-  await producer.connect()
-  return new PlainProducer(producer)
+  return started(producer, async () => new PlainProducer(producer))
+}
+
+async function started<T>(producer: Producer, start: () => Promise<T>): Promise<T> {
+  try {
+    await producer.connect()
+    return await start()
+  } catch (error) {
+    await producer.disconnect().catch(() => {})
+    throw error
+  }
 }
 
 class Writer implements KafkaWriter {
@@ -142,19 +152,31 @@ function roundsOf(records: readonly NewRecord[]): Chunk[][] {
 export const sizeOf = ({ key, value, headers }: NewRecord): number =>
   Object.values(headers).reduce((sum, bytes) => sum + bytes.length + 16, key.length + value.length + 32)
 
-const messageOf = ({ partition, key, value, headers }: NewRecord): Message => ({
-  partition,
-  key,
-  value: asBuffer(value),
-  headers: Object.fromEntries(Object.entries(headers).map(([name, bytes]) => [name, asBuffer(bytes)])),
-})
+/** kafkajs knows the marker of an aborted transaction by its key alone, whoever wrote the record. */
+const markerKey = '\0\0\0\0'
+
+function messageOf({ partition, key, value, headers }: NewRecord): Message {
+  if (key === markerKey) throw new Error('A key of four zero bytes is refused: readers take it for an abort marker.')
+  return {
+    partition,
+    key,
+    value: asBuffer(value),
+    headers: Object.fromEntries(Object.entries(headers).map(([name, bytes]) => [name, asBuffer(bytes)])),
+  }
+}
 
 /** The same bytes, not a copy. */
 const asBuffer = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer => Buffer.from(buffer, byteOffset, byteLength)
 
+/**
+ * Where the records of a place stand, which were sent to others with it. When a leader moves meanwhile kafkajs sends again to
+ * whoever has not answered: a place whose new leader had answered for others is left out, and one whose old leader had
+ * answered is sent twice, both without an error. So each place has to have one answer.
+ */
 function firstOffset(sent: readonly RecordMetadata[], topic: string, partition: number): number {
-  const found = sent.find(one => one.topicName === topic && one.partition === partition)
+  const [found, ...more] = sent.filter(one => one.topicName === topic && one.partition === partition)
   if (found?.baseOffset === undefined) throw new Error(`Kafka did not say where ${topic}/${partition} goes on.`)
+  if (more.length > 0) throw new Error(`What was sent to ${topic}/${partition} stands there twice.`)
   return Number(found.baseOffset)
 }
 

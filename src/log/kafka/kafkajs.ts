@@ -31,7 +31,9 @@ const { ConfigResourceTypes, Partitioners } = kafkajs
  * - one transactional writer a partition, and no key of four zero bytes: its filter of aborted records is wrong otherwise;
  * - a new producer after any error of a transaction: the old one is stuck, or about to be;
  * - it sleeps `initialRetryTime` while the markers of the last transaction are written, so that time is short;
- * - an offset out of range is silently another one: the offset that a batch was fetched at is looked at.
+ * - an offset out of range is silently another one: the offset that a batch was fetched at is looked at;
+ * - where one request goes to several leaders and one of them moves, records are left out or sent twice: each place that was
+ *   sent to has to have exactly one answer.
  */
 export async function kafkajsClient(access: KafkaAccess): Promise<KafkaClient> {
   const kafka = new kafkajs.Kafka({
