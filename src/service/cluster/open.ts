@@ -37,6 +37,11 @@ export async function openCluster(parts: CoreParts): Promise<Core> {
   })
   closers.push(() => log.close())
   const { registry, heads } = followed
+  if (log.installation.replicas === 1) {
+    logger.warn(
+      'every topic is kept once: what its broker loses is lost; three brokers keep the ledger through the loss of one',
+    )
+  }
   if (keys.ids().length === 0) {
     if (heads.size > 0 && config.ROLES.includes('sequencer')) throw new Error(noKeyDetail)
     if (heads.size === 0) keys.make(clock())
