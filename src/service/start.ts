@@ -14,6 +14,7 @@ import { closeAll } from './close-all.ts'
 import type { Config } from './config.ts'
 import { recordConflicts } from './conflicts.ts'
 import { forgetDeadReaders } from './dead-readers.ts'
+import { diskMetrics } from './disk-metrics.ts'
 import { ensureAdminToken, ensureOrigin } from './first-start.ts'
 import { healthOf } from './health.ts'
 import { KeyFiles } from './key-files.ts'
@@ -88,6 +89,7 @@ async function start(
       ...(search.follower && { search: search.follower.position(ledger) }),
     }),
   })
+  diskMetrics(metrics.registry, dataDir)
   const onBehind = (view: string) => (error: unknown, retryInMs: number) => {
     metrics.viewFailures.inc({ view })
     logger.warn({ err: error, view, retryInMs }, 'a view could not follow; it is tried again')
