@@ -1,11 +1,12 @@
 import { Missing } from './kafka/java.ts'
+import { Complaint } from './lint/ask.ts'
 import { chartCheck } from './lint/chart.ts'
 import { type Check, seekPlanted } from './lint/check.ts'
 import { composeCheck } from './lint/compose.ts'
 import { dashboardCheck } from './lint/dashboard.ts'
 import { dockerfileCheck } from './lint/dockerfile.ts'
 import { prometheusCheck } from './lint/prometheus.ts'
-import { Complaint, type ToolName, type Tools, toolFolder } from './lint/tools.ts'
+import { type ToolName, type Tools, toolFolder } from './lint/tools.ts'
 import { valuesCheck } from './lint/values.ts'
 import { repository } from './serve.ts'
 

@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { isDeepStrictEqual } from 'node:util'
+import { ask, Complaint } from './ask.ts'
 import { type Check, demandNone, withFile } from './check.ts'
 import { checkEnvironment } from './settings.ts'
-import { ask, Complaint, kubernetesVersion, type Tools, yamlDocuments } from './tools.ts'
+import { kubernetesVersion, type Tools, yamlDocuments } from './tools.ts'
 
 const chart = 'infra/kubernetes/aep-ledger'
 

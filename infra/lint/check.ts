@@ -2,7 +2,8 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { repository } from '../serve.ts'
-import { Complaint, type ToolName, type Tools } from './tools.ts'
+import { Complaint } from './ask.ts'
+import type { ToolName, Tools } from './tools.ts'
 
 /** One kind of check of the deployment files, and the faults that show that it can fail. */
 export interface Check {

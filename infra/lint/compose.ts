@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { ask } from './ask.ts'
 import { type Check, demandNone } from './check.ts'
 import { checkEnvironment } from './settings.ts'
-import { ask, yamlDocuments } from './tools.ts'
+import { yamlDocuments } from './tools.ts'
 
 /** What the rules of the house look at, of a file that the schema has let pass. */
 interface Compose {

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { ask } from './ask.ts'
 import { type Check, demandNone, withFile } from './check.ts'
-import { ask, yamlDocuments } from './tools.ts'
+import { yamlDocuments } from './tools.ts'
 
 /** What a dashboard has to have, as far as it is looked at. Grafana itself is lenient: it shows a hole. */
 export interface Dashboard {

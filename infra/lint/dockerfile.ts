@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { ask } from './ask.ts'
 import { type Check, demandNone } from './check.ts'
 import { checkEnvironment } from './settings.ts'
-import { ask } from './tools.ts'
 
 /** One instruction of a Dockerfile, its lines joined. */
 interface Instruction {

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
+import { ask } from './ask.ts'
 import type { Check } from './check.ts'
-import { ask } from './tools.ts'
 
 const alerts = 'infra/prometheus/alerts.yml'
 
