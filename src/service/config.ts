@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { entryBytesMax } from '../ledger/entry.ts'
+import { databaseDefault, databasePattern } from '../query/server.ts'
 
 /**
  * The service's configuration: environment first, one schema, every error at once. `docs/configuration.md` is generated
@@ -62,6 +63,15 @@ export const settings = {
   CLICKHOUSE_URL: { schema: z.url(), says: 'A ClickHouse server. Without one the service runs its own engine.' },
   CLICKHOUSE_USER: { schema: z.string().min(1), fallback: 'default', says: 'User of that server.' },
   CLICKHOUSE_PASSWORD: { schema: z.string(), secret: true, says: 'Password of that user.' },
+  CLICKHOUSE_DATABASE: {
+    schema: z.stringFormat('database name', databasePattern),
+    fallback: databaseDefault,
+    says: 'Database on that server. Installations that share a server need one each.',
+  },
+  CLICKHOUSE_CLUSTER: {
+    schema: z.stringFormat('cluster name', /^[A-Za-z0-9_.-]+$|^\{[A-Za-z0-9_]+\}$/),
+    says: 'Cluster of that server, of one shard: tables are made on all of its replicas, as `Replicated…MergeTree`.',
+  },
   SEARCH: { schema: z.enum(['on', 'off']), fallback: 'on', says: 'Whether to keep rows for search at all.' },
   LOG_LEVEL: {
     schema: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace']),
@@ -115,9 +125,10 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     if (parsed.success) config[name] = parsed.data
     else errors.push(`${prefix}${name}: ${parsed.error.issues.map(issue => issue.message).join('; ')}`)
   }
-  const { CLICKHOUSE_URL, CLICKHOUSE_PASSWORD } = config
-  if (CLICKHOUSE_URL === undefined && CLICKHOUSE_PASSWORD !== undefined) {
-    errors.push(`${prefix}CLICKHOUSE_PASSWORD: given without ${prefix}CLICKHOUSE_URL`)
+  for (const name of ['CLICKHOUSE_PASSWORD', 'CLICKHOUSE_CLUSTER']) {
+    if (config['CLICKHOUSE_URL'] === undefined && config[name] !== undefined) {
+      errors.push(`${prefix}${name}: given without ${prefix}CLICKHOUSE_URL`)
+    }
   }
   const warnings = Object.keys(env)
     .filter(variable => variable.startsWith(prefix) && !isKnown(variable))

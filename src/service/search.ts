@@ -38,6 +38,8 @@ export const engineFolder = (config: Config): string => join(config.DATA_DIR, 'c
 export const serverOf = (config: Config): ClickHouseServer => ({
   url: config.CLICKHOUSE_URL ?? '',
   writer: { username: config.CLICKHOUSE_USER, password: config.CLICKHOUSE_PASSWORD ?? '' },
+  database: config.CLICKHOUSE_DATABASE,
+  ...(config.CLICKHOUSE_CLUSTER !== undefined && { cluster: config.CLICKHOUSE_CLUSTER }),
 })
 
 export const hashLeaf = (bytes: Uint8Array): LeafHash => leafHashOf(nodeSuite, bytes)

@@ -1,12 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { pathToFileURL } from 'node:url'
 import { type ClickHouseClient, createClient } from '@clickhouse/client'
 import type { StoredEntry } from '../../src/ledger/entry.ts'
-import { migrate, readMigrations } from '../../src/query/clickhouse/migrate.ts'
 import { type ClickHouse, openClickHouse } from '../../src/query/clickhouse.ts'
 import { type Engine, startEngine } from '../../src/query/engine.ts'
 import { type RowFinding, rowsAgainst } from '../../src/query/rows-against.ts'
@@ -266,77 +263,6 @@ describe('rows', { skip: noEngine }, () => {
         assert.deepEqual(await findings(2_000), expected)
       })
     }
-  })
-
-  describe('and their migrations', () => {
-    const folderOf = (name: string, files: Readonly<Record<string, string>>): URL => {
-      const path = join(folder.path, name)
-      mkdirSync(path, { recursive: true })
-      for (const [file, sql] of Object.entries(files)) writeFileSync(join(path, file), sql)
-      return pathToFileURL(`${path}/`)
-    }
-    const known = readMigrations()
-    const next = known.length + 1
-    const forget = (): Promise<unknown> =>
-      command(`DELETE FROM aep_ledger._migrations WHERE number >= ${next} SETTINGS lightweight_deletes_sync = 2`)
-
-    it('are applied once, in order, and again when a crash came before the note of it', async () => {
-      const more = [
-        ...known,
-        {
-          number: next,
-          name: 'more',
-          sql: 'CREATE TABLE IF NOT EXISTS aep_ledger.more (a Int8) ENGINE = MergeTree ORDER BY a;',
-          checksum: 'x',
-        },
-      ]
-      await withWriter(client => migrate(client, more))
-      await withWriter(client => migrate(client, more))
-      await forget()
-      await withWriter(client => migrate(client, more))
-      await forget()
-      await command('DROP TABLE aep_ledger.more')
-    })
-
-    it('take out rows that lack a term, which come back from the log', async () => {
-      await clickHouse.insert(ledger, entries.slice(0, 100))
-      await command('DELETE FROM aep_ledger._migrations WHERE number >= 2 SETTINGS lightweight_deletes_sync = 2')
-      const newer = await openClickHouse(engine, { hashLeaf })
-      assert.equal(await newer.position(ledger), -1)
-      await newer.insert(ledger, entries.slice(0, 100))
-      assert.deepEqual(await stored(), { rows: 100, seqs: 100 })
-      await newer.close()
-    })
-
-    it('refuse a database whose migration had other content', async () => {
-      const changed = readMigrations().map(migration => ({ ...migration, checksum: 'f'.repeat(64) }))
-      await assert.rejects(
-        withWriter(client => migrate(client, changed)),
-        /migration 1 \(entries\) was applied to ClickHouse with other content/,
-      )
-    })
-
-    it('refuse a database of a newer version, in every call and in plain words', async () => {
-      await command(`INSERT INTO aep_ledger._migrations (number, name, checksum) VALUES (${next}, 'future', 'x')`)
-      const newer = await openClickHouse(engine, { hashLeaf })
-      for (const call of [newer.check(), newer.search(ledger, {}, 1), newer.position(ledger)]) {
-        await assert.rejects(call, {
-          code: 'query-unavailable',
-          message: new RegExp(`migration ${next} \\(future\\), which a newer version`),
-        })
-      }
-      await forget()
-      await newer.check()
-      await newer.close()
-    })
-
-    it('are numbered without a gap', () => {
-      assert.throws(() => readMigrations(folderOf('gap', { '0001_a.sql': '', '0003_b.sql': '' })), /b is not number 2/)
-      assert.deepEqual(
-        readMigrations(folderOf('fine', { '0001_a.sql': '', '0002_b.sql': '' })).map(({ name }) => name),
-        ['a', 'b'],
-      )
-    })
   })
 
   it('are out of reach while ClickHouse is down, and there again after', { timeout: 60_000 }, async () => {
