@@ -27,7 +27,7 @@ describe('rows of several followers are there once', { skip: noEngine }, () => {
     const first = await openClickHouse(engine, { hashLeaf })
     await first.check()
     await first.close()
-    await ask('ALTER TABLE aep_ledger.entries MODIFY SETTING max_bytes_to_merge_at_max_space_in_pool = 1')
+    await ask('ALTER TABLE aep_ledger.entry_rows MODIFY SETTING max_bytes_to_merge_at_max_space_in_pool = 1')
   })
   after(async () => {
     for (const child of children) child.kill('SIGKILL')
@@ -47,7 +47,7 @@ describe('rows of several followers are there once', { skip: noEngine }, () => {
   }
   const stored = async (ledger: string) =>
     ask<{ rows: number; seqs: number }>(
-      `SELECT toUInt32(count()) AS rows, toUInt32(uniqExact(seq)) AS seqs FROM aep_ledger.entries WHERE ledger = '${ledger}'`,
+      `SELECT toUInt32(count()) AS rows, toUInt32(uniqExact(seq)) AS seqs FROM aep_ledger.entry_rows WHERE ledger = '${ledger}'`,
     )
   function start(plan: Omit<FollowerPlan, 'server'>): ChildProcess {
     const { url, writer, reader } = engine
@@ -104,10 +104,10 @@ describe('rows of several followers are there once', { skip: noEngine }, () => {
     await zombie.insert(ledger, log.slice(0, 100))
     await follower.insert(ledger, log.slice(0, 300))
     // It believes what it knew; the server has forgotten the tokens.
-    await ask('ALTER TABLE aep_ledger.entries MODIFY SETTING non_replicated_deduplication_window = 0')
+    await ask('ALTER TABLE aep_ledger.entry_rows MODIFY SETTING non_replicated_deduplication_window = 0')
     await zombie.insert(ledger, log.slice(0, 250))
     assert.deepEqual(await stored(ledger), [{ rows: 300, seqs: 300 }])
-    await ask('ALTER TABLE aep_ledger.entries MODIFY SETTING non_replicated_deduplication_window = 10000')
+    await ask('ALTER TABLE aep_ledger.entry_rows MODIFY SETTING non_replicated_deduplication_window = 10000')
     await zombie.insert(ledger, log.slice(0, 350))
     await follower.insert(ledger, log)
     assert.deepEqual(await stored(ledger), [{ rows: 400, seqs: 400 }])
@@ -119,7 +119,7 @@ describe('rows of several followers are there once', { skip: noEngine }, () => {
     const log = logOf(ledger, 1_000)
     const followers = await Promise.all([0, 1].map(() => openClickHouse(engine, { hashLeaf })))
     await followers[0]?.insert(ledger, log)
-    await ask(`DELETE FROM aep_ledger.entries WHERE ledger = '${ledger}' AND seq BETWEEN 200 AND 700`)
+    await ask(`DELETE FROM aep_ledger.entry_rows WHERE ledger = '${ledger}' AND seq BETWEEN 200 AND 700`)
     const fresh = await Promise.all([0, 1].map(() => openClickHouse(engine, { hashLeaf })))
     await Promise.all(fresh.map((rows, at) => rows.insert(ledger, log.slice(0, 500 + 300 * at))))
     await Promise.all(fresh.map(rows => rows.insert(ledger, log)))

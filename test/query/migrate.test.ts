@@ -89,7 +89,7 @@ describe('migrations', { skip: noEngine }, () => {
   it('are what several processes may do at once, and none of them loses a row', async () => {
     const clients = await Promise.all(Array.from({ length: 4 }, () => openClickHouse(server(), { hashLeaf })))
     await Promise.all(clients.map(rows => rows.insert(ledger, entries)))
-    const [found] = await ask<{ rows: number }>(`SELECT toUInt32(count()) AS rows FROM ${database}.entries`)
+    const [found] = await ask<{ rows: number }>(`SELECT toUInt32(count()) AS rows FROM ${database}.entry_rows`)
     assert.equal(found?.rows, entries.length)
     assert.equal((await notes()).length, known.length)
     await Promise.all(clients.map(rows => rows.close()))

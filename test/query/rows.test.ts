@@ -56,7 +56,7 @@ describe('rows', { skip: noEngine }, () => {
     withWriter(client => client.command({ query, clickhouse_settings: { mutations_sync: '2' } }))
   async function stored(): Promise<{ rows: number; seqs: number }> {
     return withWriter(async client => {
-      const query = 'SELECT toUInt32(count()) AS rows, toUInt32(uniqExact(seq)) AS seqs FROM aep_ledger.entries'
+      const query = 'SELECT toUInt32(count()) AS rows, toUInt32(uniqExact(seq)) AS seqs FROM aep_ledger.entry_rows'
       const answer = await client.query({ query, format: 'JSONEachRow' })
       const [first] = await answer.json<{ rows: number; seqs: number }>()
       return first ?? { rows: -1, seqs: -1 }
@@ -111,7 +111,7 @@ describe('rows', { skip: noEngine }, () => {
       ['seq BETWEEN 9000 AND 9010', 8_999],
       ['seq = 0', -1],
     ] as const) {
-      await command(`DELETE FROM aep_ledger.entries WHERE ${condition}`)
+      await command(`DELETE FROM aep_ledger.entry_rows WHERE ${condition}`)
       const fresh = await openClickHouse(engine, { hashLeaf })
       assert.equal(await fresh.position(ledger), position, condition)
       const { asOf } = await fresh.search(ledger, {}, 1)
@@ -122,7 +122,7 @@ describe('rows', { skip: noEngine }, () => {
 
   it('are filled in again where they were taken away, though their blocks were in before', async () => {
     await clickHouse.insert(ledger, entries)
-    await command('DELETE FROM aep_ledger.entries WHERE seq BETWEEN 8192 AND 11999 OR seq = 3')
+    await command('DELETE FROM aep_ledger.entry_rows WHERE seq BETWEEN 8192 AND 11999 OR seq = 3')
     await clickHouse.close()
     clickHouse = await openClickHouse(engine, { hashLeaf })
     assert.equal(await clickHouse.position(ledger), 2)
@@ -135,7 +135,7 @@ describe('rows', { skip: noEngine }, () => {
     await clickHouse.insert(ledger, entries.slice(0, 8_192))
     await clickHouse.insert(ledger, entries.slice(8_192, 11_000))
     // What a process killed between two partitions leaves behind.
-    await command(`DELETE FROM aep_ledger.entries WHERE seq BETWEEN 8192 AND 9999`)
+    await command(`DELETE FROM aep_ledger.entry_rows WHERE seq BETWEEN 8192 AND 9999`)
     await clickHouse.close()
     clickHouse = await openClickHouse(engine, { hashLeaf })
     assert.equal(await clickHouse.position(ledger), 8_191)
@@ -145,8 +145,8 @@ describe('rows', { skip: noEngine }, () => {
 
   it('are shown once though they are there twice', async () => {
     await clickHouse.insert(ledger, entries.slice(0, 500))
-    await command('SYSTEM STOP MERGES aep_ledger.entries').catch(() => {})
-    await command('INSERT INTO aep_ledger.entries SELECT * FROM aep_ledger.entries')
+    await command('SYSTEM STOP MERGES aep_ledger.entry_rows').catch(() => {})
+    await command('INSERT INTO aep_ledger.entry_rows SELECT * FROM aep_ledger.entry_rows')
     const before = await stored()
     const seen: number[] = []
     for (let after: Parameters<ClickHouse['search']>[3]; ; ) {
@@ -221,35 +221,35 @@ describe('rows', { skip: noEngine }, () => {
 
   describe('of somebody who holds ClickHouse', () => {
     const tampering: readonly (readonly [string, string, RowFinding[]])[] = [
-      ['taken away', 'DELETE FROM aep_ledger.entries WHERE seq = 17', [{ code: 'row-missing', seq: 17 }]],
+      ['taken away', 'DELETE FROM aep_ledger.entry_rows WHERE seq = 17', [{ code: 'row-missing', seq: 17 }]],
       [
         'hidden from search',
-        `ALTER TABLE aep_ledger.entries UPDATE terms = [] WHERE seq = 50`,
+        `ALTER TABLE aep_ledger.entry_rows UPDATE terms = [] WHERE seq = 50`,
         [{ code: 'row-changed', seq: 50, members: ['terms'] }],
       ],
       [
         'given another decision',
-        `ALTER TABLE aep_ledger.entries UPDATE fact_decision = ['allow'] WHERE seq = 50`,
+        `ALTER TABLE aep_ledger.entry_rows UPDATE fact_decision = ['allow'] WHERE seq = 50`,
         [{ code: 'row-changed', seq: 50, members: ['facts'] }],
       ],
       [
         'given another entry',
-        `ALTER TABLE aep_ledger.entries UPDATE entry = replaceOne(entry, 'deny', 'allow') WHERE seq = 50`,
+        `ALTER TABLE aep_ledger.entry_rows UPDATE entry = replaceOne(entry, 'deny', 'allow') WHERE seq = 50`,
         [{ code: 'row-changed', seq: 50, members: ['entry'] }],
       ],
       [
         'given another leaf hash',
-        `ALTER TABLE aep_ledger.entries UPDATE leaf_hash = unhex(repeat('ab', 32)) WHERE seq = 50`,
+        `ALTER TABLE aep_ledger.entry_rows UPDATE leaf_hash = unhex(repeat('ab', 32)) WHERE seq = 50`,
         [{ code: 'row-changed', seq: 50, members: ['leafHash'] }],
       ],
       [
         'invented',
-        'INSERT INTO aep_ledger.entries SELECT * REPLACE (toUInt64(2000) AS seq) FROM (SELECT * FROM aep_ledger.entries WHERE seq = 5)',
+        'INSERT INTO aep_ledger.entry_rows SELECT * REPLACE (toUInt64(2000) AS seq) FROM (SELECT * FROM aep_ledger.entry_rows WHERE seq = 5)',
         [{ code: 'row-invented', seq: 2_000 }],
       ],
       [
         'doubled at another time',
-        'INSERT INTO aep_ledger.entries SELECT * REPLACE (time + 1 AS time) FROM aep_ledger.entries WHERE seq = 5',
+        'INSERT INTO aep_ledger.entry_rows SELECT * REPLACE (time + 1 AS time) FROM aep_ledger.entry_rows WHERE seq = 5',
         [
           { code: 'row-doubled', seq: 5 },
           { code: 'row-changed', seq: 5, members: ['timeMs'] },

@@ -124,7 +124,7 @@ describe('a service whose ClickHouse is in a bad way', { skip: noEngine }, () =>
     const { at, database } = await serveOn()
     await send(at, 'before')
     await until(at, isWhole)
-    const table = `ALTER TABLE ${database}.entries`
+    const table = `ALTER TABLE ${database}.entry_rows`
     await command(`${table} MODIFY SETTING min_free_disk_bytes_to_perform_insert = 1000000000000000`)
     await send(at, 'full')
     const { status, body } = await search(at)
