@@ -91,7 +91,7 @@ export async function openSearch(options: SearchOptions): Promise<SearchPart> {
       search: (...query) => rows.search(...query),
       position: ledger => rows.position(ledger),
       reached: (ledger, seq, timeoutMs) =>
-        follower?.reached(ledger, seq, timeoutMs) ?? reachedElsewhere(rows, ledger, seq, timeoutMs),
+        follower?.reached(ledger, seq, timeoutMs) ?? rows.reached(ledger, seq, timeoutMs),
     },
     follower,
     health: () => {
@@ -110,16 +110,6 @@ export async function openSearch(options: SearchOptions): Promise<SearchPart> {
 
 const engineDetail = (engine: Engine | undefined): string | undefined =>
   engine === undefined || engine.status() === 'up' ? undefined : (engine.reason ?? 'ClickHouse is starting')
-
-const pollMs = 50
-
-/** The same of rows that another process inserts. */
-async function reachedElsewhere(rows: HeldRows, ledger: string, seq: number, timeoutMs: number): Promise<boolean> {
-  for (const untilMs = performance.now() + timeoutMs; ; await sleep(pollMs)) {
-    if ((await rows.position(ledger)) >= seq) return true
-    if (performance.now() >= untilMs) return false
-  }
-}
 
 const rowsView = (rows: HeldRows): View => ({
   name: 'search',
