@@ -4,11 +4,17 @@ import type { Opened, OpenOptions } from './open.ts'
 
 export const isKafkaUrl = (text: string): boolean => text.startsWith('kafka://')
 
-/** `kafka://host:port[,host:port…][/prefix]`: the ledgers of a topic, read as they stand there. The prefix is `aep` unless given. */
-export async function openKafka(text: string, { ledger, expected = [] }: OpenOptions): Promise<Opened> {
+/** `kafka://host:port[,host:port…][/prefix]`, read. The prefix is `aep` unless given. */
+export function kafkaAddress(text: string): { readonly brokers: readonly string[]; readonly prefix: string } {
   const [, list = '', prefix = 'aep'] = /^kafka:\/\/([^/\s]+:\d+)(?:\/([a-zA-Z0-9._-]+))?$/.exec(text) ?? []
   if (list === '')
     throw usageError(`${text} is no address of Kafka.`, 'Write kafka://host:port, and /prefix where it is not aep.')
+  return { brokers: list.split(','), prefix }
+}
+
+/** The ledgers of a topic, read as they stand there. */
+export async function openKafka(text: string, { ledger, expected = [] }: OpenOptions): Promise<Opened> {
+  const { brokers, prefix } = kafkaAddress(text)
   const { openLedgerTopic } = await import('../../log/kafka/read.ts')
   const unreachable = (error: Error): never => {
     throw new CliError(
@@ -18,7 +24,7 @@ export async function openKafka(text: string, { ledger, expected = [] }: OpenOpt
       error,
     )
   }
-  const topic = await openLedgerTopic(list.split(','), prefix).catch(unreachable)
+  const topic = await openLedgerTopic(brokers, prefix).catch(unreachable)
   const names =
     ledger === undefined ? [...new Set([...(await topic.ledgers().catch(unreachable)), ...expected])] : [ledger]
   return {

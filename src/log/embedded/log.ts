@@ -11,7 +11,7 @@ import type { Commits } from './commits.ts'
 import { allHeads, type Environment, type HeadRecord, headOf, headValue } from './environment.ts'
 import { identityKey, seqValue } from './keys.ts'
 import type { WriterLock } from './lock.ts'
-import { EnvironmentReader, seqAt } from './reading.ts'
+import { EnvironmentReader, seqAt, tokenPrefix } from './reading.ts'
 import type { Views } from './views.ts'
 
 /** What the log in a data folder can do, and the views beside it. */
@@ -102,11 +102,8 @@ export class Log implements EmbeddedLog {
     })
   }
 
-  async tokens(): Promise<readonly TokenRecord[]> {
-    const { control, root } = await this.#commits.certainEnvironment()
-    root.resetReadTxn()
-    const range = { start: Buffer.from(tokenPrefix), end: Buffer.from(`${tokenPrefix}~`) }
-    return [...control.getRange(range)].map(({ value }) => JSON.parse(Buffer.from(value).toString()) as TokenRecord)
+  tokens(): Promise<readonly TokenRecord[]> {
+    return this.#reader.tokens()
   }
 
   async putToken(token: TokenRecord): Promise<void> {
@@ -160,7 +157,6 @@ export class Log implements EmbeddedLog {
   }
 }
 
-const tokenPrefix = 'token/'
 const nothing = new Uint8Array(0)
 const overheadBytes = 64 * 4_096
 
