@@ -98,9 +98,9 @@ const partingText = ({ seq, what }: Parting): string =>
     head: `its store names seq ${seq} as its head, and another entry is last.`,
   })[what]
 
-/** What a copy lacks to be a service's log: said once, where there is a copy. */
-function nextLines({ source, target, dataDir, ledgers, tokens }: CopyResult, paint: Paint): string[] {
-  if (!ledgers.some(({ head }) => head.seq >= 0)) return []
+/** What a copy lacks to be a service's log: said once, where there is a whole copy. */
+function nextLines({ source, target, dataDir, verdict, ledgers, tokens }: CopyResult, paint: Paint): string[] {
+  if (verdict === 'tampered' || !ledgers.some(({ head }) => head.seq >= 0)) return []
   const dir = target.kind === 'folder' ? target.about : (dataDir ?? 'DATA_DIR')
   const keysFrom = source.kind === 'folder' ? source.about : 'DATA_DIR'
   const origins = [...new Set(ledgers.flatMap(({ origin }) => origin ?? []))]

@@ -1,0 +1,262 @@
+import assert from 'node:assert/strict'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { Kafka, logLevel } from 'kafkajs'
+import { type RunningKafka, startKafka } from '../../infra/kafka/start.ts'
+import { serve } from '../../infra/serve.ts'
+import type { StoredEntry } from '../../src/ledger/entry.ts'
+import { recordMark } from '../../src/ledger/kept-record.ts'
+import type { TokenRecord } from '../../src/log/control.ts'
+import { openEmbedded, openEmbeddedReader } from '../../src/log/embedded/open.ts'
+import { openKafkaLog } from '../../src/log/kafka/open.ts'
+import { openLedgerTopic } from '../../src/log/kafka/read.ts'
+import type { SourceEntry } from '../../src/verify/port.ts'
+import { noKafka } from '../infra/engines.ts'
+import { created, decision, key, sealed, suite } from '../verify/support.ts'
+import { cutShort } from './cut-short.ts'
+import { ledgerOf, writeFolder } from './folder.ts'
+import { cli, type Ran, stackLine } from './run.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'aep-ledger-copy-kafka-'))
+after(() => rmSync(dir, { recursive: true, force: true }))
+
+let names = 0
+const newPlace = (): string => join(dir, `place-${++names}`)
+const keys = join(dir, 'keys.json')
+writeFileSync(keys, JSON.stringify({ keys: [{ key_id: key.keyId, alg: 'ed25519', public_hex: key.publicHex }] }))
+
+const copy = (...args: readonly string[]): Promise<Ran> => cli(['copy', ...args])
+const plain = (entries: readonly (SourceEntry | StoredEntry)[]) =>
+  entries.map(({ bytes, signature }) => ({ bytes: new Uint8Array(bytes), signature: new Uint8Array(signature) }))
+
+async function entriesIn(folder: string, ledger: string) {
+  const reader = await openEmbeddedReader(folder)
+  const entries = await reader.read(ledger, 0, 1_000_000, Number.MAX_SAFE_INTEGER)
+  await reader.close()
+  return plain(entries)
+}
+
+const record = new TextEncoder().encode(JSON.stringify({ schema_version: 'aep/v0.3', payload: 'ö'.repeat(400_000) }))
+const digest = suite.sha256Hex(record)
+const naming = {
+  ...decision(3, { type: 'aep.record', data: { record_digest: digest, record_length: record.length } }),
+  intake: { record_sig: 'absent' as const },
+}
+const small = sealed([created(key, 'acme/prod'), decision(1), decision(2), naming, decision(4)])
+const large = ledgerOf('default', 3_300)
+
+async function writeSource(folder: string): Promise<void> {
+  await writeFolder(folder, { 'acme/prod': small, default: large })
+  const log = await openEmbedded(folder)
+  await log.putRecord(digest, record)
+  await log.close()
+}
+
+const token: TokenRecord = {
+  ...{ id: 'one', label: 'new', role: 'admin', ledgers: ['*'], sources: [], createdAt: '2026-01-01T00:00:00.000Z' },
+  sha256: 'a'.repeat(64),
+}
+
+describe('aep-ledger copy, with a broker', { skip: noKafka }, () => {
+  const source = join(dir, 'source')
+  let kafka: RunningKafka
+  before(async () => {
+    kafka = await startKafka({ brokers: 1, dir: join(dir, 'broker') })
+    await writeSource(source)
+  })
+  after(() => kafka.stop())
+
+  const at = (prefix: string): string => `kafka://${kafka.bootstrap.join()}/${prefix}`
+  async function topicOf(prefix: string, ledger: string) {
+    const topic = await openLedgerTopic(kafka.bootstrap, prefix)
+    const entries: { bytes: Uint8Array; signature: Uint8Array }[] = []
+    for await (const some of topic.entries(ledger)) entries.push(...some)
+    await topic.close()
+    return plain(entries as SourceEntry[])
+  }
+  async function topics(): Promise<readonly string[]> {
+    const admin = new Kafka({ brokers: [...kafka.bootstrap], logLevel: logLevel.NOTHING }).admin()
+    await admin.connect()
+    const there = await admin.listTopics()
+    await admin.disconnect()
+    return there
+  }
+
+  it('carries ledgers into Kafka and back, not a byte changed, with the records beside them', async () => {
+    const replica = newPlace()
+    const there = await copy(source, at('there'), '--keys', keys, '--data-dir', replica, '-o', 'json')
+    assert.equal(there.code, 0, there.err)
+    assert.deepEqual(
+      JSON.parse(there.out).ledgers.map((it: Record<string, unknown>) => [it['copied'], it['records'], it['verdict']]),
+      [
+        [5, 1, 'verified'],
+        [3_300, 0, 'verified'],
+      ],
+    )
+    assert.deepEqual(await topicOf('there', 'acme/prod'), plain(small))
+    assert.deepEqual(await topicOf('there', 'default'), plain(large))
+    assert.deepEqual(await entriesIn(replica, 'default'), plain(large))
+
+    const [back, temporary] = [newPlace(), newPlace()]
+    mkdirSync(temporary)
+    const { code, out, err } = await cli(['copy', at('there'), back, '--keys', keys], { env: { TMPDIR: temporary } })
+    assert.equal(code, 0, err)
+    assert.match(out, /^VERIFIED .* 2 ledgers · 3,305 entries copied/)
+    assert.deepEqual(await entriesIn(back, 'acme/prod'), plain(small))
+    assert.deepEqual(await entriesIn(back, 'default'), plain(large))
+    const reader = await openEmbeddedReader(back)
+    assert.deepEqual(await reader.record(digest), record)
+    const mark = recordMark(suite, 'acme/prod', digest)
+    assert.deepEqual(await reader.record(mark.key), mark.value)
+    await reader.close()
+    for (const place of [replica, back]) assert.equal((await cli(['verify', place, '--keys', keys])).code, 0)
+    assert.deepEqual(readdirSync(temporary), [], 'nothing temporary is left')
+  })
+
+  it('carries ledgers from one prefix to another while the first is written, and disturbs nobody there', async () => {
+    const log = await openKafkaLog({ brokers: kafka.bootstrap, prefix: 'first', dir: newPlace() })
+    await log.putToken({ ...token, label: 'old' })
+    await log.putToken(token)
+    const write = async (entries: readonly SourceEntry[]): Promise<void> => {
+      const folder = newPlace()
+      await writeFolder(folder, { default: entries })
+      const reader = await openEmbeddedReader(folder)
+      const from = (await log.head('default'))?.seq ?? -1
+      const [ids, head] = [
+        entries.map((_, n) => ({ source: 'urn:gateway:one', id: `event-${n}` })),
+        await reader.head('default'),
+      ]
+      assert.ok(head !== undefined)
+      const after = (await log.head('default')) ?? { seq: -1 as never, leafHash: '0'.repeat(64) as never }
+      const stored = await reader.read('default', from + 1, 10_000)
+      await reader.close()
+      await log.append({ ledger: 'default', entries: stored, ids: ids.slice(from + 1), after, head })
+    }
+    await write(large.slice(0, 50))
+    const first = await copy(at('first'), at('second'), '--keys', keys, '--tokens', '-o', 'json')
+    assert.equal(first.code, 0, first.err)
+    assert.equal(JSON.parse(first.out).tokens, 1)
+    await write(large.slice(0, 80))
+    const second = await copy(at('first'), at('second'), '--keys', keys, '-o', 'json')
+    assert.equal(second.code, 0, second.err)
+    const [{ already, copied, head, same_as_source }] = JSON.parse(second.out).ledgers
+    assert.deepEqual([already, copied, same_as_source], [50, 30, true])
+    assert.deepEqual(await log.head('default'), {
+      ...{ seq: head.seq, leafHash: head.leaf_hash, recordedAt: head.recorded_at },
+    })
+    assert.deepEqual(await topicOf('second', 'default'), plain(large.slice(0, 80)))
+    await log.close()
+    const copied2 = await openKafkaLog({ brokers: kafka.bootstrap, prefix: 'second', dir: newPlace() })
+    assert.deepEqual(await copied2.tokens(), [token])
+    await copied2.close()
+  })
+
+  it('goes on after kill -9 where it was, and has every entry once', async () => {
+    const long = newPlace()
+    const entries = ledgerOf('default', 12_000)
+    await writeFolder(long, { default: entries })
+    const replica = newPlace()
+    const args = [long, at('cut'), '--keys', keys]
+    await cutShort([...args, '--data-dir', replica], replica, 2 << 20)
+    const had = (await topicOf('cut', 'default')).length
+    assert.ok(had >= 1_000 && had < entries.length, `cut with ${had}`)
+    const { code, out, err } = await copy(...args, '--data-dir', replica, '-o', 'json')
+    assert.equal(code, 0, err)
+    assert.equal(JSON.parse(out).ledgers[0].already, had)
+    assert.deepEqual(await topicOf('cut', 'default'), plain(entries))
+  })
+
+  it('refuses a prefix with another history, before it takes the log over from anybody', async () => {
+    const sound = newPlace()
+    await writeFolder(sound, { default: large.slice(0, 4) })
+    assert.equal((await copy(sound, at('other'), '--keys', keys)).code, 0)
+    const owner = await openKafkaLog({ brokers: kafka.bootstrap, prefix: 'other', dir: newPlace() })
+    const changed = newPlace()
+    await writeFolder(changed, { default: sealed([created(key, 'default'), decision(1), decision(7)].map(inDefault)) })
+    const { code, err } = await copy(changed, at('other'), '--keys', keys)
+    assert.equal(code, 10)
+    assert.match(err, /holds another history of default from seq 2 on\. Nothing was written/)
+    await owner.putRecord(digest, record)
+    await owner.close()
+  })
+
+  it('stops at what somebody else put into the topic, and names its place', async () => {
+    assert.equal((await copy(source, at('poisoned'), '--keys', keys, '--ledger', 'acme/prod')).code, 0)
+    const producer = new Kafka({ brokers: [...kafka.bootstrap], logLevel: logLevel.NOTHING }).producer()
+    await producer.connect()
+    await producer.send({ topic: 'poisoned.ledger', messages: [{ key: 'acme/prod', value: '{}' }] })
+    await producer.disconnect()
+    const target = newPlace()
+    const { code, out } = await copy(at('poisoned'), target, '--keys', keys)
+    assert.equal(code, 10)
+    assert.match(out, /seq 5 {2}/)
+    assert.deepEqual(await entriesIn(target, 'acme/prod'), plain(small))
+  })
+
+  it('says what is wrong with a place in Kafka, and makes no topic by asking', async () => {
+    const { code, err } = await copy(at('nothing-here'), newPlace())
+    assert.equal(code, 2)
+    assert.match(err, /There is no topic nothing-here\.ledger at .*\n.*kafka:\/\/HOST:PORT\/PREFIX/)
+    assert.doesNotMatch(err, stackLine)
+    assert.equal((await copy(source, at('not-made'), '--ledger', 'nowhere')).code, 2)
+    assert.deepEqual(
+      (await topics()).filter(name => /^(nothing-here|not-made)/.test(name)),
+      [],
+    )
+    assert.equal((await copy(at('there'), at('there'))).code, 2)
+  })
+
+  it('gives a service its log: from a data folder to Kafka and back, each goes on with the chain', async () => {
+    const quiet = { AEP_LEDGER_SEARCH: 'off', AEP_LEDGER_LOG_LEVEL: 'error' }
+    const [origin, data, replica, back] = ['moved.example', newPlace(), newPlace(), newPlace()]
+    const env = { ...quiet, AEP_LEDGER_ORIGIN: origin, AEP_LEDGER_ADMIN_TOKEN: 'a-token-of-sixteen-or-more' }
+    const places = [
+      { folder: data, env },
+      {
+        folder: replica,
+        env: { ...env, AEP_LEDGER_KAFKA_BROKERS: kafka.bootstrap.join(), AEP_LEDGER_KAFKA_PREFIX: 'moved' },
+      },
+      { folder: back, env },
+    ]
+    const moves = [
+      [data, at('moved'), '--data-dir', replica],
+      [at('moved'), back],
+    ]
+    const pinned = join(dir, 'pinned.json')
+    for (const [n, place] of places.entries()) {
+      if (n > 0) {
+        const { code, err } = await copy(...(moves[n - 1] ?? []), '--keys', pinned)
+        assert.equal(code, 0, err)
+        cpSync(join(data, 'keys'), join(place.folder, 'keys'), { recursive: true })
+      }
+      const serving = await serve(place.folder, place.env)
+      try {
+        const response = await fetch(`${serving.url}/v1/ledgers/default/events`, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${serving.token}`, 'content-type': 'application/cloudevents+json' },
+          body: JSON.stringify(n === 0 ? { ...event(n), type: 'aep.record', data: { record: text } } : event(n)),
+        })
+        assert.equal(response.status, 201)
+        const headers = { authorization: `Bearer ${serving.token}` }
+        const read = await fetch(`${serving.url}/v1/ledgers/default/entries/1/record`, { headers })
+        assert.equal(await read.text(), text)
+      } finally {
+        await serving.stop()
+      }
+      if (n === 0) writeFileSync(pinned, (await cli(['keys', 'export', data])).out)
+    }
+    const verified = await cli(['verify', back, '--keys', pinned, '--min-entries', '4'])
+    assert.equal(verified.code, 0, verified.out)
+  })
+})
+
+const text = new TextDecoder().decode(record)
+
+const event = (n: number): Record<string, unknown> => ({
+  ...{ specversion: '1.0', id: `moved-${n}`, source: 'urn:gateway:copy', type: 'aep.decision' },
+  ...{ time: '2026-01-01T00:00:00Z', data: { decision: 'allow' } },
+})
+
+const inDefault = <Draft extends object>(draft: Draft) => ({ ...draft, frame: { ledger: 'default' } })
