@@ -16,7 +16,7 @@ import type { SourceEntry } from '../../src/verify/port.ts'
 import { noKafka } from '../infra/engines.ts'
 import { created, decision, key, sealed, suite } from '../verify/support.ts'
 import { cutShort } from './cut-short.ts'
-import { ledgerOf, writeFolder } from './folder.ts'
+import { digestOf, ledgerOf, writeFolder } from './folder.ts'
 import { cli, type Ran, stackLine } from './run.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'aep-ledger-copy-kafka-'))
@@ -96,8 +96,8 @@ describe('aep-ledger copy, with a broker', { skip: noKafka }, () => {
       ],
     )
     assert.deepEqual(await topicOf('there', 'acme/prod'), plain(small))
-    assert.deepEqual(await topicOf('there', 'default'), plain(large))
-    assert.deepEqual(await entriesIn(replica, 'default'), plain(large))
+    assert.equal(digestOf(await topicOf('there', 'default')), digestOf(large))
+    assert.equal(digestOf(await entriesIn(replica, 'default')), digestOf(large))
 
     const [back, temporary] = [newPlace(), newPlace()]
     mkdirSync(temporary)
@@ -105,7 +105,7 @@ describe('aep-ledger copy, with a broker', { skip: noKafka }, () => {
     assert.equal(code, 0, err)
     assert.match(out, /^VERIFIED .* 2 ledgers · 3,305 entries copied/)
     assert.deepEqual(await entriesIn(back, 'acme/prod'), plain(small))
-    assert.deepEqual(await entriesIn(back, 'default'), plain(large))
+    assert.equal(digestOf(await entriesIn(back, 'default')), digestOf(large))
     const reader = await openEmbeddedReader(back)
     assert.deepEqual(await reader.record(digest), record)
     const mark = recordMark(suite, 'acme/prod', digest)
@@ -165,7 +165,7 @@ describe('aep-ledger copy, with a broker', { skip: noKafka }, () => {
     const { code, out, err } = await copy(...args, '--data-dir', replica, '-o', 'json')
     assert.equal(code, 0, err)
     assert.equal(JSON.parse(out).ledgers[0].already, had)
-    assert.deepEqual(await topicOf('cut', 'default'), plain(entries))
+    assert.equal(digestOf(await topicOf('cut', 'default')), digestOf(entries))
   })
 
   it('refuses a prefix with another history, before it takes the log over from anybody', async () => {

@@ -10,7 +10,7 @@ import type { LogReader } from '../../src/log/port.ts'
 import type { SourceEntry } from '../../src/verify/port.ts'
 import { created, decision, key, pinOf, sealed } from '../verify/support.ts'
 import { cutShort } from './cut-short.ts'
-import { ledgerOf, writeFolder } from './folder.ts'
+import { digestOf, ledgerOf, writeFolder } from './folder.ts'
 import { cli, type Ran, stackLine } from './run.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'aep-ledger-copy-'))
@@ -52,7 +52,7 @@ describe('aep-ledger copy', () => {
     assert.match(first.out, /signing keys do not come along/)
     assert.match(first.out, /AEP_LEDGER_ORIGIN=test\.example/)
     assert.deepEqual(await entriesIn(target, 'acme/prod'), stored(small))
-    assert.deepEqual(await entriesIn(target, 'default'), stored(large))
+    assert.equal(digestOf(await entriesIn(target, 'default')), digestOf(large))
     assert.equal(
       await exitOf('verify', target, '--keys', keys, '--head', `default@2499:${pinOf(large.at(-1)).leafHash}`),
       0,
@@ -97,14 +97,14 @@ describe('aep-ledger copy', () => {
     const entries = ledgerOf('default', 12_000)
     await writeFolder(long, { default: entries })
     const target = newPlace()
-    await cutShort([long, target, '--keys', keys], target, 2 << 20)
+    await cutShort([long, target, '--keys', keys], target, 6 << 20)
     const had = (await entriesIn(target, 'default')).length
     assert.ok(had >= 1_000 && had < entries.length, `cut with ${had} of ${entries.length}`)
     const { code, out } = await copy(long, target, '--keys', keys, '-o', 'json')
     assert.equal(code, 0)
     const [{ already, copied }] = JSON.parse(out).ledgers
     assert.deepEqual([already, copied], [had, entries.length - had])
-    assert.deepEqual(await entriesIn(target, 'default'), stored(entries))
+    assert.equal(digestOf(await entriesIn(target, 'default')), digestOf(entries))
   })
 
   it('refuses a target with another history, says from where on, and writes nothing', async () => {
@@ -140,7 +140,7 @@ describe('aep-ledger copy', () => {
       assert.match(out, /seq 1717 {2}event-malformed/)
       assert.match(out, /the same to seq 1716 /)
       assert.doesNotMatch(out, /takes the copy over/)
-      assert.deepEqual(await entriesIn(target, 'default'), stored(large.slice(0, 1_717)))
+      assert.equal(digestOf(await entriesIn(target, 'default')), digestOf(large.slice(0, 1_717)))
       assert.equal((await entriesIn(target, 'acme/prod')).length, 21)
     }
   })
