@@ -159,12 +159,14 @@ describe('aep-ledger copy, with a broker', { skip: noKafka }, () => {
     await writeFolder(long, { default: entries })
     const replica = newPlace()
     const args = [long, at('cut'), '--keys', keys]
-    await cutShort([...args, '--data-dir', replica], replica, 2 << 20)
+    await cutShort([...args, '--data-dir', replica], replica)
     const had = (await topicOf('cut', 'default')).length
     assert.ok(had >= 1_000 && had < entries.length, `cut with ${had}`)
     const { code, out, err } = await copy(...args, '--data-dir', replica, '-o', 'json')
     assert.equal(code, 0, err)
-    assert.equal(JSON.parse(out).ledgers[0].already, had)
+    const [{ already, copied }] = JSON.parse(out).ledgers
+    // A commit that was under way when the copy died may be seen by its successor alone.
+    assert.ok(already >= had && already + copied === entries.length, `${already} there, ${copied} copied`)
     assert.equal(digestOf(await topicOf('cut', 'default')), digestOf(entries))
   })
 

@@ -97,7 +97,7 @@ describe('aep-ledger copy', () => {
     const entries = ledgerOf('default', 12_000)
     await writeFolder(long, { default: entries })
     const target = newPlace()
-    await cutShort([long, target, '--keys', keys], target, 6 << 20)
+    await cutShort([long, target, '--keys', keys], target)
     const had = (await entriesIn(target, 'default')).length
     assert.ok(had >= 1_000 && had < entries.length, `cut with ${had} of ${entries.length}`)
     const { code, out } = await copy(long, target, '--keys', keys, '-o', 'json')

@@ -1,14 +1,13 @@
 import { spawn } from 'node:child_process'
-import { statSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { cliMain } from '../../infra/serve.ts'
+import { openEmbeddedReader } from '../../src/log/embedded/open.ts'
 
 /**
- * Starts a copy, and ends it by kill -9 as soon as the log of `folder`, the target's or that of its replica, has grown to
- * `bytes`. Its size alone is looked at, so that nobody else has the log open. Throws when the copy ended by itself.
+ * Starts a copy, and ends it by kill -9 as soon as entries of `default` lie in the log of `folder`, the target's or that of
+ * its replica. Throws when the copy ended by itself.
  */
-export async function cutShort(args: readonly string[], folder: string, bytes: number): Promise<void> {
+export async function cutShort(args: readonly string[], folder: string): Promise<void> {
   const child = spawn(process.execPath, [cliMain, 'copy', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
   for (const stream of [child.stdout, child.stderr]) {
@@ -23,11 +22,17 @@ export async function cutShort(args: readonly string[], folder: string, bytes: n
       resolve()
     }),
   )
-  const file = join(folder, 'log', 'data.mdb')
-  while ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) < bytes) {
+  while (!(await hasEntries(folder))) {
     if (isGone) throw new Error(`the copy ended before it was cut short: ${said}`)
-    await sleep(2)
+    await sleep(5)
   }
   child.kill('SIGKILL')
   await gone
+}
+
+async function hasEntries(folder: string): Promise<boolean> {
+  const reader = await openEmbeddedReader(folder).catch(() => undefined)
+  const head = await reader?.head('default')
+  await reader?.close()
+  return head !== undefined
 }
