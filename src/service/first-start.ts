@@ -1,9 +1,10 @@
 import { hash, randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fromHex, hex } from '../base/bytes.ts'
 import { makeToken } from '../http/auth.ts'
 import type { ControlStore, TokenRecord } from '../log/control.ts'
-import { writeSecret } from './key-files.ts'
+import { KeyFileUnusable, writeSecret } from './key-files.ts'
 
 /** Where the first admin token is written, for the CLI on the same machine. */
 export const adminTokenFile = (dataDir: string): string => join(dataDir, 'admin.token')
@@ -46,11 +47,32 @@ export async function ensureAdminToken(
   return path
 }
 
+/** The key that authenticates intake: in a file beside the signing keys, made once by whoever comes first. */
+export function ensureIntakeKey(keysDir: string): Uint8Array {
+  const path = join(keysDir, 'intake.key')
+  if (!existsSync(path)) writeSecret(path, `${hex(randomBytes(32))}\n`, 'unless-there')
+  const key = fromHex(readFileSync(path, 'utf8').trim())
+  if (key?.length !== 32)
+    throw new KeyFileUnusable(`${path} is no intake key: restore it, or remove it on every process.`)
+  return key
+}
+
+const originFile = (dataDir: string): string => join(dataDir, 'origin')
+
 /** The installation's name in genesis entries: configured, or made once with a random part and kept. */
-export function ensureOrigin(dataDir: string, configured: string | undefined): string {
-  if (configured !== undefined) return configured
+export const ensureOrigin = (dataDir: string, configured: string | undefined): string =>
+  configured ?? keepOrigin(dataDir, `ledger-${randomBytes(8).toString('hex')}.invalid`)
+
+/** Keeps a name of the installation in its data folder, unless there is one; returns which there is. */
+export function keepOrigin(dataDir: string, origin: string): string {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-  const path = join(dataDir, 'origin')
-  if (!existsSync(path)) writeSecret(path, `ledger-${randomBytes(8).toString('hex')}.invalid\n`)
-  return readFileSync(path, 'utf8').trim()
+  const there = originIn(dataDir)
+  if (there === undefined) writeSecret(originFile(dataDir), `${origin}\n`)
+  return there ?? origin
+}
+
+/** The installation's name as its data folder keeps it, where it does. */
+export function originIn(dataDir: string): string | undefined {
+  const path = originFile(dataDir)
+  return existsSync(path) ? readFileSync(path, 'utf8').trim() : undefined
 }

@@ -50,7 +50,7 @@ describe('aep-ledger copy', () => {
     assert.match(first.out, /^VERIFIED .* 2 ledgers · 2,521 entries copied/)
     assert.match(first.out, new RegExp(`the same to seq 2499 \\(leaf hash ${pinOf(large.at(-1)).leafHash}\\)`))
     assert.match(first.out, /signing keys do not come along/)
-    assert.match(first.out, /AEP_LEDGER_ORIGIN=test\.example/)
+    assert.match(first.out, /keeps the name of the installation, test\.example\./)
     assert.deepEqual(await entriesIn(target, 'acme/prod'), stored(small))
     assert.equal(digestOf(await entriesIn(target, 'default')), digestOf(large))
     assert.equal(
@@ -67,6 +67,27 @@ describe('aep-ledger copy', () => {
         ['default', 2_500, 0, true],
       ],
     )
+  })
+
+  it('gives a target that has no name that of its ledgers, and leaves one that has', async () => {
+    const [nameless, named] = [newPlace(), newPlace()]
+    mkdirSync(named)
+    writeFileSync(join(named, 'origin'), 'own.example\n')
+    for (const target of [nameless, named]) await copy(source, target, '--keys', keys, '--ledger', 'acme/prod')
+    assert.equal(readFileSync(join(nameless, 'origin'), 'utf8'), 'test.example\n')
+    assert.equal(readFileSync(join(named, 'origin'), 'utf8'), 'own.example\n')
+    const { out } = await copy(source, named, '--keys', keys, '--ledger', 'acme/prod')
+    assert.match(
+      out,
+      /The target is called own\.example; they come from test\.example\.\n.* AEP_LEDGER_ORIGIN=test\.example /,
+    )
+  })
+
+  it('gives a target no name by what it did not copy', async () => {
+    const [bad, target] = [newPlace(), newPlace()]
+    await writeFolder(bad, { 'acme/prod': small.map(entry => ({ ...entry, signature: flip(entry.signature) })) })
+    assert.equal((await copy(bad, target, '--keys', keys)).code, 10)
+    assert.ok(!existsSync(join(target, 'origin')))
   })
 
   it('copies the ledgers that are named alone', async () => {
@@ -186,6 +207,8 @@ describe('aep-ledger copy', () => {
       [[source, replica], 2, /holds a replica of a log in Kafka/],
       [[source, newPlace(), '--ledger', 'acme/test'], 2, /no ledger acme\/test in .*\n.*acme\/prod, default/],
       [[source, newPlace(), '--data-dir', empty], 2, /--data-dir is for a target in Kafka/],
+      [[source, newPlace(), '--partitions', '3'], 2, /--partitions is for a target in Kafka/],
+      [[source, newPlace(), '--replication', '3'], 2, /--replication is for a target in Kafka/],
       [[source, 'kafka://127.0.0.1:1', '--data-dir', source], 2, /is the source/],
       [['kafka://127.0.0.1:1', newPlace()], 75, /can't be read.*\n.*Is a broker there\?/],
       [[source, newPlace(), '--keys', file], 2, /a-file is not JSON/],
@@ -233,7 +256,7 @@ describe('a service on a copy', () => {
     assert.deepEqual([already, copied], [3, 1])
 
     for (const name of ['keys', 'admin.token']) cpSync(join(source, name), join(target, name), { recursive: true })
-    const second = await serve(target, { ...quiet, AEP_LEDGER_ORIGIN: origin })
+    const second = await serve(target, quiet)
     try {
       const headers = { authorization: `Bearer ${second.token}` }
       const read = await fetch(`${second.url}/v1/ledgers/default/entries/${placed[1]?.seq}/record`, { headers })
@@ -249,7 +272,7 @@ describe('a service on a copy', () => {
     } finally {
       await second.stop()
     }
-    assert.equal(readFileSync(join(source, 'origin'), 'utf8').trim(), origin)
+    for (const folder of [source, target]) assert.equal(readFileSync(join(folder, 'origin'), 'utf8').trim(), origin)
     assert.equal(await exitOf('verify', target, '--keys', pinned), 0)
   })
 })

@@ -17,6 +17,12 @@ export interface Likeness {
   readonly parting?: Parting
 }
 
+/** A copy as it was read back. */
+export interface ReadBack extends Likeness {
+  /** Its first entry. */
+  readonly first?: SourceEntry
+}
+
 export interface CompareOptions {
   /** Entries that are compared at most. */
   readonly max?: number
@@ -65,14 +71,17 @@ export async function readBack(
   target: OpenSource,
   count: number,
   onProgress: (entries: number) => void,
-): Promise<Likeness> {
+): Promise<ReadBack> {
+  let first: SourceEntry | undefined
   let last: SourceEntry | undefined
   const look = (entry: SourceEntry, seq: number): Promise<Parting | undefined> | undefined => {
+    first ??= entry
     last = entry
     const digest = namedRecord(entry.bytes)
     return digest === undefined ? undefined : recordParting(target, digest, seq)
   }
-  const found = await compare(upTo(source, count), target, { look, onProgress })
+  const likeness = await compare(upTo(source, count), target, { look, onProgress })
+  const found = { ...likeness, ...(first && { first }) }
   const { head } = target
   if (found.parting !== undefined || head === undefined) return found
   const isHead = last !== undefined && head.seq === count - 1 && head.leafHash === leafHashOf(nodeSuite, last.bytes)

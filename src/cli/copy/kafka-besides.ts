@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TokenRecord } from '../../log/control.ts'
+import type { KafkaPlace } from '../source/kafka.ts'
 
 /** What Kafka keeps beside the entries, by name. */
 export interface Besides {
@@ -15,12 +16,9 @@ export interface Besides {
  * Opens what lies beside the ledger topic. A topic can't be asked for one record: at the first question all of them are
  * laid down in a temporary folder, which goes when this is closed.
  */
-export async function kafkaBesides(at: {
-  readonly brokers: readonly string[]
-  readonly prefix: string
-}): Promise<Besides> {
+export async function kafkaBesides({ access, prefix }: KafkaPlace): Promise<Besides> {
   const { openKeptBeside } = await import('../../log/kafka/copy-source.ts')
-  const beside = await openKeptBeside(at.brokers, at.prefix)
+  const beside = await openKeptBeside(access, prefix)
   let spool: Promise<string> | undefined
   const lay = async (): Promise<string> => {
     const dir = mkdtempSync(join(tmpdir(), 'aep-ledger-records-'))

@@ -23,6 +23,8 @@ export interface CopyResult {
   readonly ledgers: readonly LedgerResult[]
   /** Token records that were copied; `undefined` where nobody asked for them. */
   readonly tokens: number | undefined
+  /** The installation's name, as the target has it. */
+  readonly named: string | undefined
 }
 
 export const copyJson = (result: CopyResult): string =>
@@ -34,6 +36,7 @@ export const copyJson = (result: CopyResult): string =>
       exit_code: result.exitCode,
       elapsed_ms: Math.round(result.elapsedMs),
       tokens: result.tokens ?? null,
+      origin: result.named ?? null,
       ledgers: result.ledgers.map(ledgerJson),
     },
     null,
@@ -99,17 +102,15 @@ const partingText = ({ seq, what }: Parting): string =>
   })[what]
 
 /** What a copy lacks to be a service's log: said once, where there is a whole copy. */
-function nextLines({ source, target, dataDir, verdict, ledgers, tokens }: CopyResult, paint: Paint): string[] {
+function nextLines(result: CopyResult, paint: Paint): string[] {
+  const { source, target, dataDir, verdict, ledgers, tokens } = result
   if (verdict === 'tampered' || !ledgers.some(({ head }) => head.seq >= 0)) return []
   const dir = target.kind === 'folder' ? target.about : (dataDir ?? 'DATA_DIR')
   const keysFrom = source.kind === 'folder' ? source.about : 'DATA_DIR'
-  const origins = [...new Set(ledgers.flatMap(({ origin }) => origin ?? []))]
-  const [origin = 'ORIGIN'] = origins
   const kafka =
     target.kind === 'kafka'
-      ? ` AEP_LEDGER_KAFKA_BROKERS=${target.brokers.join()} AEP_LEDGER_KAFKA_PREFIX=${target.prefix}`
+      ? ` AEP_LEDGER_KAFKA_BROKERS=${target.access.brokers.join()} AEP_LEDGER_KAFKA_PREFIX=${target.prefix}`
       : ''
-  const several = origins.length > 1 ? [`  The ledgers come from ${origins.join(', ')}: choose which goes on.`] : []
   return [
     '',
     `${paint('bold', 'Before a service takes the copy over:')}`,
@@ -118,8 +119,21 @@ function nextLines({ source, target, dataDir, verdict, ledgers, tokens }: CopyRe
     tokens === undefined
       ? '  3. Tokens did not come along: --tokens copies them, or make new ones.'
       : `  3. ${plural(tokens, 'token')} came along, and hold in the copy, too.`,
-    '  4. Start it under the same origin:',
-    `     AEP_LEDGER_DATA_DIR=${dir}${kafka} AEP_LEDGER_ORIGIN=${origin} npm start`,
-    ...several,
+    ...startLines(result, `AEP_LEDGER_DATA_DIR=${dir}${kafka}`),
+  ]
+}
+
+/** How it is started, and under which name. */
+function startLines({ ledgers, named }: CopyResult, place: string): string[] {
+  const origins = [...new Set(ledgers.flatMap(({ origin }) => origin ?? []))]
+  const [origin] = origins
+  if (origins.every(one => one === named)) {
+    const name = named === undefined ? '' : ` The copy keeps the name of the installation, ${named}.`
+    return [`  4. Start it.${name}`, `     ${place} npm start`]
+  }
+  const called = named === undefined ? 'has no name' : `is called ${named}`
+  return [
+    `  4. Start it under the name that its ledgers are to have from now on. The target ${called}; they come from ${origins.join(', ')}.`,
+    `     ${place} AEP_LEDGER_ORIGIN=${origin} npm start`,
   ]
 }

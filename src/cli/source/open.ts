@@ -13,7 +13,7 @@ import type { Context } from '../context.ts'
 import { CliError, exitCodes, usageError } from '../exit.ts'
 import { isUrl, type RemoteOptions, remoteOf } from '../settings.ts'
 import { entryOfLine, envelopeBytesMax } from './envelopes.ts'
-import { isKafkaUrl, openKafka } from './kafka.ts'
+import { isKafkaUrl, kafkaPlace, openKafka } from './kafka.ts'
 import { bytesAgain, linesOf, unreadable } from './lines.ts'
 
 /** Ledgers to be verified, and how far their reading is. */
@@ -44,7 +44,7 @@ export interface OpenOptions extends RemoteOptions {
  */
 export async function openSource(text: string, options: OpenOptions, context: Context): Promise<Opened> {
   if (isUrl(text)) return openRemote(text, options, context)
-  if (isKafkaUrl(text)) return openKafka(text, options)
+  if (isKafkaUrl(text)) return openKafka(await kafkaPlace(text, context), options)
   if (!existsSync(text))
     throw usageError(
       `${text} is not there.`,

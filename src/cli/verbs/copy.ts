@@ -1,22 +1,13 @@
 import { Command } from 'commander'
-import { readEntry } from '../../ledger/decode.ts'
 import type { EmbeddedLog } from '../../log/embedded/log.ts'
 import { overall } from '../../verify/report.ts'
 import type { Context } from '../context.ts'
 import { compare, readBack } from '../copy/compare.ts'
 import { copyLedger, type LedgerCopy } from '../copy/ledger.ts'
-import {
-  checkApart,
-  checkTarget,
-  openForReading,
-  openForWriting,
-  openIfThere,
-  type Place,
-  placeOf,
-  type Readable,
-  targetTrouble,
-} from '../copy/places.ts'
+import { firstOrigin, originIn } from '../copy/origin.ts'
+import { checkApart, openForReading, openIfThere, type Place, placeOf, type Readable } from '../copy/places.ts'
 import { type CopyResult, copyJson, copyText, type LedgerResult } from '../copy/report.ts'
+import { checkTarget, openForWriting, targetTrouble } from '../copy/target.ts'
 import { CliError, exitCodes, usageError } from '../exit.ts'
 import { examples, formOption, repeated, whole } from '../options.ts'
 import { progressOf } from '../progress.ts'
@@ -32,6 +23,8 @@ interface CopyVerbOptions {
   readonly requireVerified?: true
   readonly tokens?: true
   readonly dataDir?: string
+  readonly partitions?: number
+  readonly replication?: number
   readonly threads?: number
   readonly output?: 'text' | 'json'
 }
@@ -57,6 +50,8 @@ export function copyVerb(context: Context): Command {
       '--data-dir <dir>',
       'keep the replica of a target in Kafka there, for the service to use (a temporary folder)',
     )
+    .option('--partitions <n>', 'of a new target in Kafka, for good (6)', whole(1, 1_000))
+    .option('--replication <n>', 'how often a new target in Kafka is kept (by brokers, up to 3)', whole(1, 100))
     .option('--threads <n>', 'threads that check signatures (all cores)', whole(1, 256))
     .addOption(formOption(['text', 'json'], 'text'))
     .addHelpText(
@@ -76,9 +71,10 @@ ${examples(
 }
 
 async function copy(context: Context, from: string, to: string, options: CopyVerbOptions): Promise<void> {
-  const [source, target] = [placeOf(from), placeOf(to)]
+  const [source, target] = [await placeOf(from, context), await placeOf(to, context)]
   checkApart(source, target)
-  checkTarget(target, source, options.dataDir)
+  const { dataDir, partitions, replication } = options
+  checkTarget(target, source, { dataDir, partitions, replication })
   if (options.keys !== undefined) ledgerKeysIn(options.keys)
   else if (options.requireVerified)
     throw new CliError(exitCodes.undecided, 'Without --keys nothing is verified, so nothing is copied.', 'Give --keys.')
@@ -87,12 +83,12 @@ async function copy(context: Context, from: string, to: string, options: CopyVer
   try {
     const sources = chosen(opened, options.ledger)
     await checkHistory(sources, target, context)
-    const { copies, tokens } = await write(context, { opened, sources, target, options })
+    const { copies, tokens, named } = await write(context, { opened, sources, target, options })
     const ledgers = await compareBack(context, sources, copies, target)
     const differs = ledgers.some(({ parting }) => parting !== undefined)
     const verdict = differs ? 'tampered' : overall(ledgers)
     const result: CopyResult = {
-      ...{ source, target, dataDir: options.dataDir, verdict, ledgers, tokens },
+      ...{ source, target, dataDir, verdict, ledgers, tokens, named },
       exitCode: exitCodeOf[verdict],
       elapsedMs: performance.now() - startedMs,
     }
@@ -145,11 +141,17 @@ interface Work {
   readonly options: CopyVerbOptions
 }
 
-async function write(
-  context: Context,
-  { opened, sources, target, options }: Work,
-): Promise<{ readonly copies: readonly LedgerCopy[]; readonly tokens: number | undefined }> {
-  const writable = await openForWriting(target, options.dataDir)
+interface Written {
+  readonly copies: readonly LedgerCopy[]
+  readonly tokens: number | undefined
+  /** The installation's name, as the target has it now. */
+  readonly named: string | undefined
+}
+
+async function write(context: Context, { opened, sources, target, options }: Work): Promise<Written> {
+  const { dataDir, partitions, replication } = options
+  const origin = await firstOrigin(sources)
+  const writable = await openForWriting(target, { dataDir, partitions, replication, origin })
   const pool = judgeOnAllCores(options.threads)
   const progress = progressOf(context, 'copying', 'entries')
   try {
@@ -157,6 +159,7 @@ async function write(
     const copies: LedgerCopy[] = []
     let before = 0
     for (const source of sources) {
+      await writable.begin(source.ledger)
       const one = await copyLedger(source, writable.log, {
         trust: trustFor({ ...(options.keys !== undefined && { keys: options.keys }) }, source.ledger, [source.ledger]),
         judge: pool,
@@ -167,7 +170,9 @@ async function write(
       copies.push(one)
       before += one.head.seq + 1
     }
-    return { copies, tokens: options.tokens ? await copyTokens(opened, writable.log) : undefined }
+    const tokens = options.tokens ? await copyTokens(opened, writable.log) : undefined
+    await writable.settle()
+    return { copies, tokens, named: writable.origin() }
   } catch (error) {
     throw targetTrouble(error, target.about)
   } finally {
@@ -205,11 +210,11 @@ async function compareBack(
       if (count === 0 || source === undefined) results.push(copied)
       else if (copy === undefined) results.push({ ...copied, parting: { seq: 0, what: 'target-ends' } })
       else {
-        const { parting } = await readBack(source, copy, count, entries => {
+        const { parting, first } = await readBack(source, copy, count, entries => {
           context.cancelled.throwIfAborted()
           progress.at(before + entries, total)
         })
-        const origin = await originOf(copy)
+        const origin = first && originIn(first, copied.ledger)
         results.push({ ...copied, ...(parting && { parting }), ...(origin && { origin }) })
       }
       before += count
@@ -226,14 +231,3 @@ const totalOf = (sources: readonly OpenSource[]): number | undefined =>
     (sum, { total }) => (sum === undefined || total === undefined ? undefined : sum + total),
     0,
   )
-
-/** The name of the installation that made a ledger, which its first entry has. */
-async function originOf(source: OpenSource): Promise<string | undefined> {
-  for await (const [first] of source.entries(0)) {
-    const event = first && readEntry(first.bytes).event
-    if (event?.type !== 'aep.ledger.created') return undefined
-    const end = `/${source.ledger}`
-    return event.data.origin.endsWith(end) ? event.data.origin.slice(0, -end.length) : undefined
-  }
-  return undefined
-}

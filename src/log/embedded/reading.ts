@@ -1,6 +1,6 @@
 import { fromHex } from '../../base/bytes.ts'
 import type { Head, Seq, StoredEntry } from '../../ledger/entry.ts'
-import type { TokenRecord } from '../control.ts'
+import { type TokenRecord, tokenPrefix } from '../control.ts'
 import { type EventIdentity, type LogReader, LogUnreadable } from '../port.ts'
 import {
   type Environment,
@@ -13,9 +13,6 @@ import {
 } from './environment.ts'
 import { endOf, fromOf, identityKey, seqOf } from './keys.ts'
 import { plain } from './lmdb.ts'
-
-/** Begins the key of a token record; its id follows. */
-export const tokenPrefix = 'token/'
 
 /** Where a ledger ends, by its head and by its entries. */
 export interface Extent {

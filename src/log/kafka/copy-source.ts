@@ -1,7 +1,10 @@
-import type { TokenRecord } from '../control.ts'
+import { type TokenRecord, tokenPrefix } from '../control.ts'
 import { LogUnreadable } from '../port.ts'
-import type { KafkaClient } from './client.ts'
+import type { KafkaAccess } from './access.ts'
+import type { KafkaRecord } from './client.ts'
 import { kafkajsClient } from './kafkajs.ts'
+import { refusalOf } from './kafkajs-refusal.ts'
+import { readAs } from './read.ts'
 import { PartReader } from './records.ts'
 import { topicsOf } from './topics.ts'
 
@@ -16,55 +19,53 @@ export interface KeptBeside {
   close(): Promise<void>
 }
 
-/** Opens what lies beside the ledger topic of `prefix`. Throws what the client throws. */
-export async function openKeptBeside(brokers: readonly string[], prefix: string): Promise<KeptBeside> {
-  const client = await kafkajsClient(brokers)
+/** Opens what lies beside the ledger topic of `prefix`. Throws `KafkaRefused`, and what else the client throws. */
+export async function openKeptBeside(access: KafkaAccess, prefix: string): Promise<KeptBeside> {
+  const client = await kafkajsClient(access)
   try {
     const names = topicsOf(prefix)
     const there = await client.topics([names.ledger, names.records, names.control])
+    async function* all(topic: string): AsyncGenerator<readonly KafkaRecord[], void, undefined> {
+      if (!there.has(topic)) return
+      const place = { topic, partition: 0 }
+      const { low, end } = await client.bounds(place)
+      yield* readAs(client, access, place, low, end)
+    }
     return {
       hasLedgers: there.has(names.ledger),
-      async *records() {
-        if (there.has(names.records)) yield* wholeRecords(client, names.records)
-      },
-      async tokens() {
-        return there.has(names.control) ? newestTokens(client, names.control) : []
-      },
+      records: () => wholeRecords(all(names.records)),
+      tokens: () => newestTokens(all(names.control)),
       close: () => client.close(),
     }
   } catch (error) {
     await client.close()
-    throw error
+    throw refusalOf(error, access) ?? error
   }
 }
 
 async function* wholeRecords(
-  client: KafkaClient,
-  topic: string,
+  batches: AsyncIterable<readonly KafkaRecord[]>,
 ): AsyncGenerator<{ readonly digest: string; readonly bytes: Uint8Array }> {
-  const { low, end } = await client.bounds(topic)
-  let parts = new PartReader()
-  for await (const records of client.read(topic, low, end)) {
+  const parts = new PartReader()
+  for await (const records of batches) {
     for (const record of records) {
       try {
         const whole = parts.take(record)
         if (whole !== undefined) yield whole
       } catch (error) {
+        // Who misses the record that this was to be a part of says so, and names the entry.
         if (!(error instanceof LogUnreadable)) throw error
-        // Who misses the record that this was a part of says so, and names the entry.
-        parts = new PartReader()
       }
     }
   }
 }
 
-async function newestTokens(client: KafkaClient, topic: string): Promise<readonly TokenRecord[]> {
-  const { low, end } = await client.bounds(topic)
+async function newestTokens(batches: AsyncIterable<readonly KafkaRecord[]>): Promise<readonly TokenRecord[]> {
   const tokens = new Map<string, TokenRecord>()
-  for await (const records of client.read(topic, low, end)) {
+  for await (const records of batches) {
     for (const { key, value } of records) {
       const token = tokenOf(value)
-      if (token?.id === key) tokens.set(key, token)
+      if (token !== undefined && key === tokenPrefix + token.id) tokens.set(key, token)
     }
   }
   return [...tokens.values()]
