@@ -47,9 +47,11 @@ export async function ensureAdminToken(
   return path
 }
 
+export const intakeKeyFile = (keysDir: string): string => join(keysDir, 'intake.key')
+
 /** The key that authenticates intake: in a file beside the signing keys, made once by whoever comes first. */
 export function ensureIntakeKey(keysDir: string): Uint8Array {
-  const path = join(keysDir, 'intake.key')
+  const path = intakeKeyFile(keysDir)
   if (!existsSync(path)) writeSecret(path, `${hex(randomBytes(32))}\n`, 'unless-there')
   const key = fromHex(readFileSync(path, 'utf8').trim())
   if (key?.length !== 32)

@@ -40,6 +40,8 @@ export const engineFolder = (config: Config): string => join(config.DATA_DIR, 'c
 export const serverOf = (config: Config): ClickHouseServer => ({
   url: config.CLICKHOUSE_URL ?? '',
   writer: { username: config.CLICKHOUSE_USER, password: config.CLICKHOUSE_PASSWORD ?? '' },
+  database: config.CLICKHOUSE_DATABASE,
+  ...(config.CLICKHOUSE_CLUSTER !== undefined && { cluster: config.CLICKHOUSE_CLUSTER }),
 })
 
 export const hashLeaf = (bytes: Uint8Array): LeafHash => leafHashOf(nodeSuite, bytes)
@@ -58,7 +60,13 @@ export async function openSearch(options: SearchOptions): Promise<SearchPart> {
     config.CLICKHOUSE_URL === undefined ? await startEngine({ dir: engineFolder(config), log: logger }) : undefined
   const clickhouse = await openClickHouse(engine ?? serverOf(config), { hashLeaf })
   const rows = new HeldRows({
-    ...{ rows: clickhouse, log, hashLeaf, ownEngine: engine !== undefined },
+    ...{
+      rows: clickhouse,
+      log,
+      hashLeaf,
+      ownEngine: engine !== undefined,
+      logMayLag: config.KAFKA_BROKERS !== undefined,
+    },
     onRemoved: (ledger, detail) =>
       logger.warn({ ledger, detail }, 'search rows were not of this log; they are removed and made again from it'),
   })

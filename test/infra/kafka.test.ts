@@ -147,6 +147,16 @@ describe('the properties of a broker', () => {
       assert.equal(host, '127.0.0.1')
   })
 
+  it('say how else a broker listens, and what it is told besides', () => {
+    const besides = { listeners: { TLS: 'SSL', SASL: 'SASL_SSL' }, properties: { 'super.users': 'User:me' } } as const
+    const own = [{ client: 1, controller: 2, besides: [3, 4] }]
+    const text = serverProperties({ id: 1, ports: own, data: '/a', besides })
+    const addresses = 'PLAINTEXT://127.0.0.1:1,TLS://127.0.0.1:3,SASL://127.0.0.1:4'
+    assert.ok(text.includes(`\nlisteners=${addresses},CONTROLLER://127.0.0.1:2\nadvertised.listeners=${addresses}\n`))
+    assert.match(text, /^listener\.security\.protocol\.map=.*,TLS:SSL,SASL:SASL_SSL$/m)
+    assert.match(text, /^super\.users=User:me$/m)
+  })
+
   it('spell a path as Java reads it back', () => {
     assert.match(serverProperties({ id: 1, ports, data: '/für\\uns' }), /^log\.dirs=\/f\\u00fcr\\u005cuns$/m)
   })

@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { KafkaLog } from '../../log/kafka/log.ts'
 import { LogInUse, LogUnreadable, NotWritten } from '../../log/port.ts'
 import { usageError } from '../exit.ts'
@@ -62,27 +61,18 @@ async function own(log: KafkaLog, ledger: string, about: string): Promise<void> 
 }
 
 const settleMsMax = 60_000
-const settleLookMs = 20
 
 /**
  * Resolves when readers of committed records are shown all that was written. A commit is answered before its markers stand in
  * the partitions, and until then readers are shown none of it.
  */
 async function settle(log: KafkaLog, about: string): Promise<void> {
-  const { client, topics } = log
-  const untilMs = performance.now() + settleMsMax
-  for (const { number } of log.partitions.filter(({ isOwned }) => isOwned)) {
-    const place = { topic: topics.ledger, partition: number }
-    for (;;) {
-      const { end } = await client.bounds(place).catch(error => {
-        throw trouble(error, about)
-      })
-      if (end >= log.position(number)) break
-      if (performance.now() > untilMs) {
-        throw unreachable(about, new Error(`${topics.ledger}/${number} does not show what was written to it`), again)
-      }
-      await sleep(settleLookMs)
-    }
+  for (const partition of log.partitions.filter(({ isOwned }) => isOwned)) {
+    const isShown = await partition.isShown(settleMsMax).catch(error => {
+      throw trouble(error, about)
+    })
+    if (isShown) continue
+    throw unreachable(about, new Error(`Partition ${partition.number} does not show what was written to it`), again)
   }
 }
 

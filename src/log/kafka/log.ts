@@ -148,9 +148,15 @@ export class KafkaLog implements EmbeddedLog {
     return this.#parts.replica.placed(partition)
   }
 
-  /** Offset of the ledger topic up to which the replica has all. */
-  position(partition: number): number {
-    return this.#parts.replica.position(partition)
+  /** Offsets of the ledger topic that the replica has still to read, by partition. */
+  async lag(): Promise<ReadonlyMap<number, number>> {
+    const { client, replica, topics } = this.#parts
+    const lags = this.#partitions.map(async ({ number, isOwned }): Promise<[number, number]> => {
+      if (isOwned) return [number, 0]
+      const { end } = await client.bounds({ topic: topics.ledger, partition: number })
+      return [number, Math.max(0, end - replica.position(number))]
+    })
+    return new Map(await Promise.all(lags))
   }
 
   /** Who takes what is read of intake, once `readIntake` has begun it. */

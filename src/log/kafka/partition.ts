@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { utf8 } from '../../base/bytes.ts'
 import type { Head } from '../../ledger/entry.ts'
 import { LogUnreadable, NotWritten, WriteUnknown } from '../port.ts'
 import {
+  type Bounds,
   CommitUnknown,
   Fenced,
   type KafkaClient,
@@ -82,8 +84,8 @@ export class Partition {
   async #catchUp(): Promise<number> {
     const { client, replica, topics, number } = this.#parts
     const place = { topic: topics.ledger, partition: number }
-    const { low, end } = await client.bounds(place)
     const position = replica.position(number)
+    const { low, end } = await client.bounds(place)
     if (low > 0) {
       throw new LogUnreadable(
         `${placeText(place)} has lost its records before offset ${low}. Restore it, or name another cluster.`,
@@ -101,6 +103,18 @@ export class Partition {
   /** Resolves when everything that is committed now is in the replica. */
   async current(): Promise<void> {
     if (this.#writer === undefined) await this.#catchUp()
+  }
+
+  /** Whether readers of committed records are shown all that is in the replica; waits for that, `patienceMs` at most. */
+  async isShown(patienceMs: number): Promise<boolean> {
+    const { client, replica, topics, number } = this.#parts
+    const position = replica.position(number)
+    const { end } = await boundsFrom(
+      position,
+      () => client.bounds({ topic: topics.ledger, partition: number }),
+      patienceMs,
+    )
+    return end >= position
   }
 
   /**
@@ -187,6 +201,19 @@ export class Partition {
       return elsewhere(error)
     }
     return new NotWritten('failed', `Kafka took nothing: ${(error as Error).message}`, error)
+  }
+}
+
+const markersLookMs = 50
+
+/**
+ * The bounds of a place, once it ends no earlier than at `position`, or as they are after `patienceMs`. A commit is answered
+ * before its markers are written, and until they are its records count as not there: a replica knows of them before.
+ */
+async function boundsFrom(position: number, look: () => Promise<Bounds>, patienceMs: number): Promise<Bounds> {
+  for (const untilMs = performance.now() + patienceMs; ; await sleep(markersLookMs)) {
+    const bounds = await look()
+    if (bounds.low > 0 || bounds.end >= position || performance.now() > untilMs) return bounds
   }
 }
 

@@ -14,7 +14,7 @@ export function shareOut(
   const left = new Set(partitions)
   // Those that had most keep most: they come first for the shares that are larger by one.
   for (const member of members.toSorted((a, b) => (had.get(b)?.length ?? 0) - (had.get(a)?.length ?? 0))) {
-    const kept = (had.get(member) ?? []).filter(partition => left.has(partition)).sort((a, b) => a - b)
+    const kept = [...new Set(had.get(member))].filter(partition => left.has(partition)).sort((a, b) => a - b)
     const size = kept.length > least && larger > 0 ? least + 1 : least
     if (size > least) larger -= 1
     const share = kept.slice(0, size)

@@ -34,7 +34,8 @@ export class Owners {
 
   private constructor(options: OwnersOptions) {
     this.#options = options
-    const { log, sequencerOf } = options
+    const { log, sequencerOf, metrics } = options
+    for (const { number } of log.partitions) metrics.owned.set({ partition: number }, 0)
     this.#sequencers = log.partitions.map(sequencerOf)
     log.takeIntake(async (partition, records) => this.#sequencers[partition]?.offer(records))
   }

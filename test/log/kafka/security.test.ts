@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { cliMain, serve } from '../../../infra/serve.ts'
 import { type KafkaAccess, KafkaRefused } from '../../../src/log/kafka/access.ts'
 import { ensureInstallation } from '../../../src/log/kafka/installation.ts'
 import { kafkajsClient } from '../../../src/log/kafka/kafkajs.ts'
@@ -12,7 +14,7 @@ import { topicsOf } from '../../../src/log/kafka/topics.ts'
 import { noKafka, noOpenssl } from '../../infra/engines.ts'
 import { batchAfter } from '../batches.ts'
 import { documentedAcls, forbid, permit, useOf, wordsOf } from './secure/acls.ts'
-import { brokerName, SecureKafka } from './secure/broker.ts'
+import { brokerName, passwordOf, SecureKafka } from './secure/broker.ts'
 import { allowed, operationNames, topics } from './secure/operations.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'aep-kafka-secure-'))
@@ -69,6 +71,21 @@ describe('a cluster that asks who is there', { skip: noKafka || noOpenssl }, () 
       await roundTrip(secure.byToken('ledger'))
       assert.deepEqual(secure.tokens.asked.at(-1), { client: 'ledger', scope: 'kafka' })
     })
+  })
+
+  it('goes on with new tokens when those before have run out', async () => {
+    // Sessions last as long as the token does, and another login is made 10 s before their end.
+    secure.tokens.lifeS = 12
+    const log = await open(secure.byToken('ledger'))
+    try {
+      const had = secure.tokens.asked.length
+      while (secure.tokens.asked.length < had + 3) await log.append(batchAfter(await log.head('default')))
+      const entries = await log.read('default', 0, 100_000)
+      assert.equal(entries.length, ((await log.head('default'))?.seq ?? 0) + 1)
+    } finally {
+      secure.tokens.lifeS = 3_600
+      await log.close()
+    }
   })
 
   describe('is told apart from one that is not there:', () => {
@@ -174,6 +191,77 @@ describe('a cluster that asks who is there', { skip: noKafka || noOpenssl }, () 
           await permit(bootstrap, [acl])
         }
       })
+    }
+
+    for (const missing of ['group aep-ledger-reader-', 'transactional-id aep.']) {
+      it(`a start ends without ${missing}, and says that it is not permitted`, async () => {
+        const { bootstrap } = secure.kafka
+        const acls = documentedAcls().filter(
+          acl => wordsOf(acl).startsWith('User:ledger ') && wordsOf(acl).endsWith(missing),
+        )
+        assert.equal(acls.length, 1)
+        for (const acl of acls) await forbid(bootstrap, acl)
+        try {
+          await assert.rejects(open(secure.as('ledger')), (error: unknown) => {
+            assert.ok(error instanceof KafkaRefused, String(error))
+            assert.match(error.message, /^Kafka did not permit it: .*uthorization failed/)
+            return true
+          })
+        } finally {
+          await permit(bootstrap, acls)
+        }
+      })
+    }
+
+    it('a service has its first start made by who may make topics, is verified by who may read, and writes for nobody else', async () => {
+      const { bootstrap } = secure.kafka
+      await permit(bootstrap, documentedAcls('served'))
+      await assert.rejects(open(secure.as('ledger'), 'served'), /TOPIC_AUTHORIZATION_FAILED/)
+      await (await open(secure.as('ledger-setup'), 'served')).close()
+      const folder = join(dir, 'served')
+      const serving = await serve(folder, { ...envOf('ledger'), ...service })
+      await serving.stop()
+      const source = `kafka://${secure.kafka.listener('SASL').join()}/served`
+      writeFileSync(join(dir, 'keys.json'), verbOf('nobody', ['keys', 'export', folder]).stdout)
+      assert.equal(verbOf('verifier', ['verify', source, '--keys', join(dir, 'keys.json')]).status, 0)
+      await assert.rejects(open(secure.as('verifier'), 'served'), KafkaRefused)
+      assert.ok(!(await allowed(secure.as('verifier'), ['write ledger'])).length)
+    })
+
+    it('whoever may not is told so by the commands, with exit code 2', async () => {
+      const source = `kafka://${secure.kafka.listener('SASL').join()}/aep`
+      const denied = verbOf('nobody', ['verify', source])
+      assert.equal(denied.status, 2)
+      assert.match(denied.stderr, /Kafka did not permit it/)
+      const wrong = verbOf('verifier', ['verify', source], { AEP_LEDGER_KAFKA_SASL_PASSWORD: 'guess' })
+      assert.equal(wrong.status, 2)
+      assert.match(wrong.stderr, /Kafka refused the login/)
+      const half = verbOf('verifier', ['verify', source], { AEP_LEDGER_KAFKA_TLS: 'off' })
+      assert.match(half.stderr, /AEP_LEDGER_KAFKA_TLS_CA: given without/)
+      const start = serve(join(dir, 'guess'), {
+        ...envOf('ledger'),
+        ...service,
+        AEP_LEDGER_KAFKA_SASL_PASSWORD: 'guess',
+      })
+      await assert.rejects(start, /ended with 2.*Kafka refused the login/s)
+    })
+
+    const service = {
+      AEP_LEDGER_KAFKA_PREFIX: 'served',
+      AEP_LEDGER_SEARCH: 'off',
+      AEP_LEDGER_LOG_LEVEL: 'error',
+    }
+    const envOf = (user: string): Record<string, string> => ({
+      AEP_LEDGER_KAFKA_BROKERS: secure.kafka.listener('SASL').join(),
+      AEP_LEDGER_KAFKA_TLS: 'on',
+      AEP_LEDGER_KAFKA_TLS_CA: secure.authority.file,
+      AEP_LEDGER_KAFKA_SASL_MECHANISM: 'scram-sha-512',
+      AEP_LEDGER_KAFKA_SASL_USERNAME: user,
+      AEP_LEDGER_KAFKA_SASL_PASSWORD: passwordOf(user),
+    })
+    const verbOf = (user: string, args: readonly string[], besides: Record<string, string> = {}) => {
+      const env = { ...process.env, ...envOf(user) }
+      return spawnSync(process.execPath, [cliMain, ...args], { encoding: 'utf8', env: { ...env, ...besides } })
     }
   })
 })
