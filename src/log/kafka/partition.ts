@@ -65,7 +65,8 @@ export class Partition {
     const writer = await client.writer(transactionalId)
     try {
       const place = { topic: topics.ledger, partition: number }
-      const end = await this.#catchUp()
+      // The take-over has ended what was under way: an end that is too low now is no matter of waiting.
+      const end = await this.#catchUp(0)
       // What this process writes it keeps itself.
       tail.pause(place)
       await this.#checkHeads()
@@ -80,12 +81,12 @@ export class Partition {
     }
   }
 
-  /** Reads up to the end without taking anything over; the offset of the end. */
-  async #catchUp(): Promise<number> {
+  /** Reads up to the end without taking anything over; the offset of the end. `patienceMs`: as of `boundsFrom`. */
+  async #catchUp(patienceMs: number): Promise<number> {
     const { client, replica, topics, number } = this.#parts
     const place = { topic: topics.ledger, partition: number }
     const position = replica.position(number)
-    const { low, end } = await client.bounds(place)
+    const { low, end } = await boundsFrom(position, () => client.bounds(place), patienceMs)
     if (low > 0) {
       throw new LogUnreadable(
         `${placeText(place)} has lost its records before offset ${low}. Restore it, or name another cluster.`,
@@ -102,7 +103,7 @@ export class Partition {
 
   /** Resolves when everything that is committed now is in the replica. */
   async current(): Promise<void> {
-    if (this.#writer === undefined) await this.#catchUp()
+    if (this.#writer === undefined) await this.#catchUp(markersMsMax)
   }
 
   /** Whether readers of committed records are shown all that is in the replica; waits for that, `patienceMs` at most. */
@@ -204,6 +205,8 @@ export class Partition {
   }
 }
 
+/** How long the markers of a commit that was answered may be under way. */
+const markersMsMax = 10_000
 const markersLookMs = 50
 
 /**
