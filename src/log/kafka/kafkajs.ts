@@ -142,6 +142,11 @@ class KafkajsClient implements KafkaClient {
     let wake = (): void => {}
     let error: unknown
     let done = false
+    let givingUp: NodeJS.Timeout | undefined
+    const stop = (why: unknown): void => {
+      error = why
+      wake()
+    }
     const tail = await this.tail({
       places: [{ ...place, from }],
       take: async (_, records, next) => {
@@ -152,11 +157,14 @@ class KafkajsClient implements KafkaClient {
         // What is not taken yet bounds what is fetched.
         while (ready.length > batchesMax && !done) await new Promise(resolve => setTimeout(resolve, 5))
       },
-      onStopped: (_, why) => {
-        error = why
-        wake()
+      onStopped: (_, why) => stop(why),
+      onTrouble: why => {
+        if (why !== undefined) givingUp ??= setTimeout(stop, troubleMsMax, why)
+        else {
+          clearTimeout(givingUp)
+          givingUp = undefined
+        }
       },
-      onTrouble: () => {},
     })
     try {
       for (;;) {
@@ -168,6 +176,7 @@ class KafkajsClient implements KafkaClient {
       }
     } finally {
       done = true
+      clearTimeout(givingUp)
       await tail.close()
     }
   }
@@ -205,5 +214,7 @@ class KafkajsClient implements KafkaClient {
 const requestMsMax = 10_000
 /** How long the partitions of a new topic may be without a leader. */
 const leadersMsMax = 15_000
+/** How long a reading that has an end goes on asking for brokers that are gone. */
+const troubleMsMax = 10_000
 /** Batches that wait to be taken. */
 const batchesMax = 4

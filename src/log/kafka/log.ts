@@ -2,7 +2,7 @@ import type { Head, Seq, StoredEntry } from '../../ledger/entry.ts'
 import { emptyHead } from '../../ledger/seal.ts'
 import type { ViewStore } from '../../projections/store.ts'
 import { batchFault, checkDigest } from '../check-batch.ts'
-import type { TokenRecord } from '../control.ts'
+import { type TokenRecord, tokenPrefix } from '../control.ts'
 import type { EmbeddedLog } from '../embedded/log.ts'
 import { type AppendBatch, type EventIdentity, LogUnreadable, NotWritten, WriteUnknown } from '../port.ts'
 import type { KafkaClient, KafkaRecord, KafkaTail, NewRecord, Place } from './client.ts'
@@ -295,9 +295,6 @@ export class KafkaLog implements EmbeddedLog {
 }
 
 const closed = (): NotWritten => new NotWritten('closed', 'The log is closed.')
-
-/** Keys of the control topic that hold a token begin so. */
-const tokenPrefix = 'token/'
 
 const tokenIn = (value: Uint8Array): TokenRecord => JSON.parse(Buffer.from(value).toString()) as TokenRecord
 

@@ -172,6 +172,18 @@ describe('with a broker', { skip: noKafka }, () => {
       await client.close()
     })
 
+    it('ends a reading in the middle when the broker is gone and stays away', async () => {
+      await (await open('gone', 'gone')).close()
+      const client = await kafkajsClient({ brokers: kafka.bootstrap })
+      const place = { topic: 'gone.control', partition: 0 }
+      const reading = client.read(place, 0, (await client.bounds(place)).end + 1)[Symbol.asyncIterator]()
+      assert.equal((await reading.next()).value?.[0]?.key, 'installation')
+      await kafka.kill(1)
+      await assert.rejects(reading.next())
+      await client.close()
+      await kafka.start(1)
+    })
+
     it('goes on after the broker was killed and started again', async () => {
       const prefix = newPrefix()
       const log = await open(prefix)
