@@ -1,0 +1,93 @@
+import { begins, identityOf, isPoison, linksOf, offsetOf, prevOf } from './chain.ts'
+import { chainOf, settled } from './kafka.ts'
+import type { Answer, State } from './state.ts'
+
+/** What must be true in every state: each claim has a complaint, or nothing, to say. */
+export const claims = {
+  /** Each record follows on the one before: no gap, no fork, no repetition. Stronger than `chain`. */
+  once({ kafka }: State) {
+    const wrong = settled(kafka).find(({ entry }, n, all) => prevOf(entry) !== (all[n - 1]?.entry ?? ''))
+    return wrong && `${wrong.entry} does not follow on what is before it`
+  },
+  /** Records make one chain for a reader who drops what it has, byte for byte. */
+  chain({ kafka }: State) {
+    return chainOf(settled(kafka)) === undefined ? 'there is a fork or a gap' : undefined
+  },
+  /** What anybody took for committed stays. */
+  prefix(state: State) {
+    const believed = [state.replica, ...state.owners.map(({ knows }) => knows)].map(({ chain }) => chain)
+    const wrong = believed.find(chain => !begins(truth(state), chain))
+    return wrong && `${wrong} was taken for committed`
+  },
+  identity(state: State) {
+    const identities = linksOf(truth(state)).map(identityOf)
+    const twice = identities.find((identity, n) => identities.indexOf(identity) !== n)
+    return twice && `${twice} has two places`
+  },
+  /** An emitter's events stand as it sent them: its own count rises. */
+  order(state: State) {
+    const identities = linksOf(truth(state)).map(identityOf)
+    const wrong = identities.find((identity, n) =>
+      identities.slice(0, n).some(before => before[0] === identity[0] && before > identity),
+    )
+    return wrong && `${wrong} stands behind a later one`
+  },
+  position(state: State) {
+    const passed = state.intake.slice(0, Math.max(state.kafka.heads.next, state.groupOffset))
+    const placed = linksOf(truth(state)).map(identityOf)
+    const lost = passed.find(({ event }) => !isPoison(event) && !placed.includes(identityOf(event)))
+    return lost && `${lost.event} was passed, and has no place`
+  },
+  /** Whatever was sent, aborted or not, is one chain: what is made again is the same to the byte. */
+  remade({ written }: State) {
+    return written.length > 1 ? `${written.join(' and ')} were both sent` : undefined
+  },
+  answers(state: State) {
+    const links = linksOf(truth(state))
+    const wrong = state.intake.find(
+      ({ event, answer }, offset) => typeof answer !== 'string' && !isTrue(answer, event, offset, links),
+    )
+    return wrong && `${wrong.event} was answered ${JSON.stringify(wrong.answer)}`
+  },
+  created({ intake }: State) {
+    const created = intake.filter(({ answer }) => typeof answer !== 'string' && answer.says === 'created')
+    const identities = created.map(({ event }) => identityOf(event))
+    return identities.length > new Set(identities).size ? 'an identity was answered as created twice' : undefined
+  },
+} satisfies Record<string, (state: State) => string | undefined>
+
+export type Claim = keyof typeof claims
+
+/** The first complaint of the claims that are asked for, with the claim's name before it. */
+export function complaintOf(state: State, asked: readonly Claim[]): string | undefined {
+  for (const claim of asked) {
+    const complaint = claims[claim](state)
+    if (complaint !== undefined) return `${claim}: ${complaint}`
+  }
+  return undefined
+}
+
+/** Everything that was sent is in intake, is done with, and was answered if somebody waits. */
+export function isDone(state: State, events: number): boolean {
+  const { sent, intake, kafka } = state
+  return sent === events && kafka.heads.next === intake.length && intake.every(({ answer }) => answer !== 'waits')
+}
+
+const truth = ({ kafka }: State): string => chainOf(settled(kafka)) ?? ''
+
+function isTrue({ says, seq }: Answer, event: string, offset: number, links: readonly string[]): boolean {
+  const link = links[seq]
+  if (link === undefined) return says === 'refused' && isPoison(event)
+  if (links.findIndex(one => identityOf(one) === identityOf(event)) !== seq) return false
+  const isSame = link.startsWith(`${event}@`)
+  switch (says) {
+    case 'created':
+      return offsetOf(link) === offset
+    case 'duplicate':
+      return offsetOf(link) !== offset && isSame
+    case 'conflict':
+      return !isSame
+    case 'refused':
+      return false
+  }
+}

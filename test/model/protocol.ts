@@ -1,0 +1,50 @@
+import type { Model } from './explore.ts'
+import { decide, emptyKafka, ledgerIsMarked, markHeads, markLedger, nothing, timeOut, transactionOf } from './kafka.ts'
+import { keyOf } from './key.ts'
+import { following, sending } from './node.ts'
+import { sequencing } from './sequencer.ts'
+import { failing, type Owner, off, type State, type Step, type World } from './state.ts'
+
+/** Append, fence and recover: one intake, one ledger and one heads partition, two processes that sequence, one http node. */
+export function protocol(world: World): Model<State> {
+  const start: State = {
+    faults: 0,
+    sent: 0,
+    intake: [],
+    kafka: emptyKafka(world.without.includes('idPerProcess') ? 2 : 1),
+    owners: [off, off],
+    replica: nothing,
+    groupOffset: 0,
+    written: [],
+  }
+  return {
+    start,
+    key: keyOf,
+    *steps(state) {
+      yield* sending(world, state)
+      yield* following(world, state)
+      yield* sequencing(world, state, 0)
+      yield* sequencing(world, state, 1)
+      for (const id of state.kafka.transactions.keys()) yield* coordinating(world, state, id)
+    },
+  }
+}
+
+/** What Kafka does of itself about transaction `id`. */
+function* coordinating(world: World, state: State, id: number): Generator<Step> {
+  const { phase, heads, holder } = transactionOf(state.kafka, id)
+  if (phase === 'asked') {
+    const hear = (owner: Owner, me: number): Owner =>
+      owner.at === 'asked' && me === holder ? { ...owner, at: 'told' } : owner
+    const owners = [hear(state.owners[0], 0), hear(state.owners[1], 1)] as const
+    yield ['the commit is decided', { ...state, kafka: decide(state.kafka, id), owners }]
+  }
+  if (phase === 'decided' && !ledgerIsMarked(state.kafka, id)) {
+    yield ['the ledger gets its marker', { ...state, kafka: markLedger(state.kafka, id) }]
+  }
+  if (phase === 'decided' && heads !== undefined) {
+    yield ['the heads get their marker', { ...state, kafka: markHeads(state.kafka, id) }]
+  }
+  const ended = timeOut(state.kafka, id)
+  if (ended !== undefined) yield* failing(world, state, 'the transaction times out', { ...state, kafka: ended })
+}
