@@ -1,13 +1,13 @@
 import { begins, identityOf, isPoison, linksOf, offsetOf, prevOf } from './chain.ts'
-import { chainOf, settled } from './kafka.ts'
+import { chainOf, settled, visible } from './kafka.ts'
 import type { Answer, State } from './state.ts'
 
 /** What must be true in every state: each claim has a complaint, or nothing, to say. */
 export const claims = {
   /** Each record follows on the one before: no gap, no fork, no repetition. Stronger than `chain`. */
   once({ kafka }: State) {
-    const wrong = settled(kafka).find(({ entry }, n, all) => prevOf(entry) !== (all[n - 1]?.entry ?? ''))
-    return wrong && `${wrong.entry} does not follow on what is before it`
+    const wrong = settled(kafka).find((entry, n, all) => prevOf(entry) !== (all[n - 1] ?? ''))
+    return wrong && `${wrong} does not follow on what is before it`
   },
   /** Records make one chain for a reader who drops what it has, byte for byte. */
   chain({ kafka }: State) {
@@ -33,7 +33,7 @@ export const claims = {
     return wrong && `${wrong} stands behind a later one`
   },
   position(state: State) {
-    const passed = state.intake.slice(0, Math.max(state.kafka.heads.next, state.groupOffset))
+    const passed = state.intake.slice(0, Math.max(positionOf(state), state.groupOffset))
     const placed = linksOf(truth(state)).map(identityOf)
     const lost = passed.find(({ event }) => !isPoison(event) && !placed.includes(identityOf(event)))
     return lost && `${lost.event} was passed, and has no place`
@@ -42,6 +42,7 @@ export const claims = {
   remade({ written }: State) {
     return written.length > 1 ? `${written.join(' and ')} were both sent` : undefined
   },
+  /** An answer is true of the ledger for ever; as `created` names the first place of its identity, there is one at most. */
   answers(state: State) {
     const links = linksOf(truth(state))
     const wrong = state.intake.find(
@@ -49,29 +50,17 @@ export const claims = {
     )
     return wrong && `${wrong.event} was answered ${JSON.stringify(wrong.answer)}`
   },
-  created({ intake }: State) {
-    const created = intake.filter(({ answer }) => typeof answer !== 'string' && answer.says === 'created')
-    const identities = created.map(({ event }) => identityOf(event))
-    return identities.length > new Set(identities).size ? 'an identity was answered as created twice' : undefined
-  },
 } satisfies Record<string, (state: State) => string | undefined>
 
 export type Claim = keyof typeof claims
 
-/** The first complaint of the claims that are asked for, with the claim's name before it. */
-export function complaintOf(state: State, asked: readonly Claim[]): string | undefined {
-  for (const claim of asked) {
-    const complaint = claims[claim](state)
-    if (complaint !== undefined) return `${claim}: ${complaint}`
-  }
-  return undefined
-}
-
 /** Everything that was sent is in intake, is done with, and was answered if somebody waits. */
 export function isDone(state: State, events: number): boolean {
-  const { sent, intake, kafka } = state
-  return sent === events && kafka.heads.next === intake.length && intake.every(({ answer }) => answer !== 'waits')
+  const { sent, intake } = state
+  return sent === events && positionOf(state) === intake.length && intake.every(({ answer }) => answer !== 'waits')
 }
+
+const positionOf = ({ kafka }: State): number => visible(kafka.heads).at(-1)?.next ?? 0
 
 const truth = ({ kafka }: State): string => chainOf(settled(kafka)) ?? ''
 

@@ -21,32 +21,22 @@ export interface Graph<State> {
   readonly reachedBy: readonly { readonly name: string; readonly from: number }[]
 }
 
-/** A state that should not be, or that nothing good follows, and one of the shortest ways there. */
+/** Something that should not be, and one of the shortest ways to where it is. */
 export interface Trouble {
   readonly complaint: string
   readonly trace: readonly string[]
 }
 
-export type Explored<State> = { readonly graph: Graph<State>; readonly trouble: Trouble | undefined }
-
 /**
- * Visits every state that can be reached, nearest first, and stops at the first that `complain` has something to say of.
- * Throws where there are more than `statesMax`, for a part of the states shows nothing. Cost: a key for each step there is;
- * every state is kept.
+ * Visits every state that can be reached, nearest first. Throws where there are more than `statesMax`, for a part of the states
+ * shows nothing. Cost: a key for each step there is; every state and step is kept.
  */
-export function explore<State>(
-  model: Model<State>,
-  complain: (state: State) => string | undefined,
-  statesMax: number,
-): Explored<State> {
+export function explore<State>(model: Model<State>, statesMax: number): Graph<State> {
   const numbers = new Map<string, number>([[model.key(model.start), 0]])
   const states = [model.start]
   const edges: Edge[][] = []
   const reachedBy = [{ name: '', from: 0 }]
-  const graph = { states, edges, reachedBy }
   for (const [from, state] of states.entries()) {
-    const complaint = complain(state)
-    if (complaint !== undefined) return { graph, trouble: { complaint, trace: traceTo(graph, from) } }
     const out: Edge[] = []
     for (const [name, next] of model.steps(state)) {
       const key = model.key(next)
@@ -62,7 +52,19 @@ export function explore<State>(
     }
     edges.push(out)
   }
-  return { graph, trouble: undefined }
+  return { states, edges, reachedBy }
+}
+
+/** The nearest state that `complain` has something to say of, if there is one. */
+export function findTrouble<State>(
+  graph: Graph<State>,
+  complain: (state: State) => string | undefined,
+): Trouble | undefined {
+  for (const [number, state] of graph.states.entries()) {
+    const complaint = complain(state)
+    if (complaint !== undefined) return { complaint, trace: traceTo(graph, number) }
+  }
+  return undefined
 }
 
 /** The nearest state that no `isGoal` state can be reached from, if there is one. Wants a graph that is complete. */
@@ -79,14 +81,14 @@ export function findStranded<State>(graph: Graph<State>, isGoal: (state: State) 
   }
   const stranded = reaches.indexOf(false)
   if (stranded === -1) return undefined
-  return { complaint: 'the goal is out of reach', trace: traceTo(graph, stranded) }
+  return { complaint: 'no goal can be reached any more', trace: traceTo(graph, stranded) }
 }
 
 /**
  * A run that never ends, if there is one: the way to a state, and the steps that lead back to it. Where there is none,
  * every run ends, whoever takes the next step; where nothing is stranded besides, every run ends in a goal.
  */
-export function findLoop<State>(graph: Graph<State>): { trace: string[]; loop: string[] } | undefined {
+export function findLoop<State>(graph: Graph<State>): Trouble | undefined {
   const finished = new Set<number>()
   const onPath = new Map<number, number>()
   const path: { readonly state: number; readonly name: string; readonly rest: Iterator<Edge> }[] = []
@@ -106,7 +108,7 @@ export function findLoop<State>(graph: Graph<State>): { trace: string[]; loop: s
     const at = onPath.get(edge.to)
     if (at !== undefined) {
       const loop = [...path.slice(at + 1).map(({ name }) => name), edge.name]
-      return { trace: traceTo(graph, edge.to), loop }
+      return { complaint: `these go round: ${loop.join(', ')}`, trace: traceTo(graph, edge.to) }
     }
     if (!finished.has(edge.to)) enter(edge.to, edge.name)
   }

@@ -1,24 +1,20 @@
 import { type Chain, prevOf } from './chain.ts'
 
 /**
- * What the protocol rests on of Kafka: one partition of the ledger and its partner of the heads, each a log of its own that a
- * transaction reaches by a marker of its own; and for each transactional id the one producer that may still use it.
+ * What the protocol rests on of Kafka: a partition of the ledger and its partner of the heads, which a transaction reaches by
+ * a marker each; and for every transactional id the one producer that may still use it.
  *
- * A producer's epoch is its being the `holder`: whoever opens the id takes it from the one before. Records of aborted
- * transactions are left out, for nobody who reads committed ones can see them; so are markers and their offsets, and head
- * records that compaction may drop.
+ * To have a producer's newest epoch is to be the `holder`: who opens the id takes it from the one before. Records of aborted
+ * transactions are left out, for nobody who reads committed ones can see them; so are the offsets that markers take.
  */
 export interface Kafka {
-  readonly ledger: readonly LedgerRecord[]
-  readonly heads: Heads
+  readonly ledger: Log<Chain>
+  readonly heads: Log<Heads>
   readonly transactions: readonly Transaction[]
 }
 
-export interface LedgerRecord {
-  readonly id: number
-  readonly entry: Chain
-  readonly open: boolean
-}
+/** A partition; `open` records belong to the transaction of their producer's id, and have no marker yet. */
+export type Log<Value> = readonly { readonly id: number; readonly value: Value; readonly open: boolean }[]
 
 /** The ledger's head, as the chain that ends with it, and the intake offset up to which all is done. */
 export interface Heads {
@@ -26,31 +22,31 @@ export interface Heads {
   readonly next: number
 }
 
-/** The transaction of one transactional id. */
+/** `asked`: a request to commit is on its way; `decided`: the coordinator has taken it, and markers are due. */
 export interface Transaction {
   readonly holder: number | undefined
-  /** `asked`: a request to commit is on its way; `decided`: the coordinator has taken it, and markers are due. */
   readonly phase: 'none' | 'open' | 'asked' | 'decided'
-  /** The record in the heads partition that has no marker yet. */
-  readonly heads: Heads | undefined
 }
 
 export const nothing: Heads = { chain: '', next: 0 }
 
 export function emptyKafka(ids: number): Kafka {
-  const none: Transaction = { holder: undefined, phase: 'none', heads: undefined }
-  return { ledger: [], heads: nothing, transactions: Array.from({ length: ids }, () => none) }
+  return {
+    ledger: [],
+    heads: [],
+    transactions: Array.from({ length: ids }, () => ({ holder: undefined, phase: 'none' })),
+  }
 }
 
-export function transactionOf(kafka: Kafka, id: number): Transaction {
-  const transaction = kafka.transactions[id]
+export function transactionOf({ transactions }: Kafka, id: number): Transaction {
+  const transaction = transactions[id]
   if (transaction === undefined) throw new Error(`there is no transactional id ${id}`)
   return transaction
 }
 
 /**
- * InitProducerId: ends an open transaction of the id, and refuses whoever held it from here on. Of a transaction that is
- * decided the markers come first: until then the caller is put off (CONCURRENT_TRANSACTIONS), which is `undefined` here.
+ * InitProducerId: ends an open transaction of the id, and refuses whoever held it from here on. Where the transaction is
+ * decided its markers come first: until then the caller is put off (CONCURRENT_TRANSACTIONS), which is `undefined` here.
  */
 export function fence(kafka: Kafka, id: number, holder: number): Kafka | undefined {
   return transactionOf(kafka, id).phase === 'decided' ? undefined : abort(kafka, id, holder)
@@ -63,67 +59,78 @@ export function timeOut(kafka: Kafka, id: number): Kafka | undefined {
 }
 
 function abort(kafka: Kafka, id: number, holder: number | undefined): Kafka {
-  const ledger = kafka.ledger.filter(record => record.id !== id || !record.open)
-  return change({ ...kafka, ledger }, id, { holder, phase: 'none', heads: undefined })
+  const rest = { ledger: dropOpen(kafka.ledger, id), heads: compact(dropOpen(kafka.heads, id)) }
+  return change({ ...kafka, ...rest }, id, { holder, phase: 'none' })
 }
 
-/** Sends a batch in a transaction: its entries, and the heads after it. All or a part arriving is one to who reads committed. */
-export function send(kafka: Kafka, id: number, entries: readonly Chain[], heads: Heads | undefined): Kafka {
-  const ledger = [...kafka.ledger, ...entries.map(entry => ({ id, entry, open: true }))]
-  return change({ ...kafka, ledger }, id, { ...transactionOf(kafka, id), phase: 'open', heads })
+/** Sends a batch in a transaction. That a part of it arrives is nothing new to those who read what is committed. */
+export function send(kafka: Kafka, id: number, entries: readonly Chain[], heads: readonly Heads[]): Kafka {
+  const open = <Value>(value: Value) => ({ id, value, open: true })
+  const sent = { ledger: [...kafka.ledger, ...entries.map(open)], heads: [...kafka.heads, ...heads.map(open)] }
+  return change({ ...kafka, ...sent }, id, { ...transactionOf(kafka, id), phase: 'open' })
 }
 
-/** A request to commit is on its way: it may arrive as long as nobody has taken the id. */
+/** Sends heads outside of any transaction: they are there for everybody at once. */
+export function sendBeside(kafka: Kafka, id: number, heads: Heads): Kafka {
+  return { ...kafka, heads: compact([...kafka.heads, { id, value: heads, open: false }]) }
+}
+
+/** A request to commit is on its way: it may arrive as long as nobody else has taken the id. */
 export const ask = (kafka: Kafka, id: number): Kafka =>
   change(kafka, id, { ...transactionOf(kafka, id), phase: 'asked' })
 
 /** The commit arrives: from here on nothing undoes it, though nobody sees it yet. */
 export const decide = (kafka: Kafka, id: number): Kafka =>
-  endIfMarked(change(kafka, id, { ...transactionOf(kafka, id), phase: 'decided' }), id)
+  end(change(kafka, id, { ...transactionOf(kafka, id), phase: 'decided' }), id)
 
-export const ledgerIsMarked = (kafka: Kafka, id: number): boolean =>
-  !kafka.ledger.some(record => record.id === id && record.open)
+export const isMarked = (log: Log<unknown>, id: number): boolean => !log.some(record => record.id === id && record.open)
 
-export function markLedger(kafka: Kafka, id: number): Kafka {
-  const ledger = kafka.ledger.map(record => (record.id === id ? { ...record, open: false } : record))
-  return endIfMarked({ ...kafka, ledger }, id)
+export const markLedger = (kafka: Kafka, id: number): Kafka => end({ ...kafka, ledger: mark(kafka.ledger, id) }, id)
+
+export const markHeads = (kafka: Kafka, id: number): Kafka =>
+  end({ ...kafka, heads: compact(mark(kafka.heads, id)) }, id)
+
+/** What a reader of committed records finds in a partition: all before the last stable offset. */
+export function visible<Value>(log: Log<Value>): Value[] {
+  return log.slice(0, lastStable(log)).map(({ value }) => value)
 }
 
-export function markHeads(kafka: Kafka, id: number): Kafka {
-  const { heads } = transactionOf(kafka, id)
-  if (heads === undefined) throw new Error('the heads have no record that waits')
-  return endIfMarked(change({ ...kafka, heads }, id, { ...transactionOf(kafka, id), heads: undefined }), id)
-}
-
-/** What a reader of committed records finds in the ledger partition: all before the last stable offset. */
-export function visible(kafka: Kafka): LedgerRecord[] {
-  const end = kafka.ledger.findIndex(record => record.open)
-  return kafka.ledger.slice(0, end === -1 ? undefined : end)
-}
-
-/** What every reader will have found some day: records that nothing can undo. */
-export function settled({ ledger, transactions }: Kafka): LedgerRecord[] {
-  return ledger.filter(({ id, open }) => !open || transactions[id]?.phase === 'decided')
+/** What every reader of the ledger will have found some day: entries that nothing can undo. */
+export function settled({ ledger, transactions }: Kafka): Chain[] {
+  return ledger.filter(({ id, open }) => !open || transactions[id]?.phase === 'decided').map(({ value }) => value)
 }
 
 /**
- * The chain that a reader makes of records: one whose bytes it has is dropped. `undefined` where a record is another than
- * the one that the chain has there, or doesn't follow on it: the reader raises an alarm and stops.
+ * The chain that a reader makes of entries: one that it has, byte for byte, is dropped. `undefined` where one is another than
+ * that which the chain has in its place, or doesn't follow: the reader raises an alarm and stops.
  */
-export function chainOf(records: readonly LedgerRecord[]): Chain | undefined {
+export function chainOf(entries: readonly Chain[]): Chain | undefined {
   let chain: Chain = ''
-  for (const { entry } of records) {
+  for (const entry of entries) {
     if (prevOf(entry) === chain) chain = entry
     else if (!`${chain} `.startsWith(`${entry} `)) return undefined
   }
   return chain
 }
 
-/** The transaction is over when both partitions have its marker. */
-function endIfMarked(kafka: Kafka, id: number): Kafka {
-  const transaction = transactionOf(kafka, id)
-  const isOver = ledgerIsMarked(kafka, id) && transaction.heads === undefined
-  return isOver ? change(kafka, id, { ...transaction, phase: 'none' }) : kafka
+function lastStable(log: Log<unknown>): number {
+  const open = log.findIndex(record => record.open)
+  return open === -1 ? log.length : open
+}
+
+/** The heads' topic keeps the newest record of a key, of those that are stable. */
+const compact = (log: Log<Heads>): Log<Heads> => log.slice(Math.max(0, lastStable(log) - 1))
+
+const mark = <Value>(log: Log<Value>, id: number): Log<Value> =>
+  log.map(record => (record.id === id ? { ...record, open: false } : record))
+
+const dropOpen = <Value>(log: Log<Value>, id: number): Log<Value> =>
+  log.filter(record => record.id !== id || !record.open)
+
+/** A transaction is over when both partitions have its marker. */
+function end(kafka: Kafka, id: number): Kafka {
+  const isOver = isMarked(kafka.ledger, id) && isMarked(kafka.heads, id)
+  return isOver ? change(kafka, id, { ...transactionOf(kafka, id), phase: 'none' }) : kafka
 }
 
 function change(kafka: Kafka, id: number, transaction: Transaction): Kafka {

@@ -1,5 +1,5 @@
 import type { Model } from './explore.ts'
-import { decide, emptyKafka, ledgerIsMarked, markHeads, markLedger, nothing, timeOut, transactionOf } from './kafka.ts'
+import { decide, emptyKafka, isMarked, markHeads, markLedger, nothing, timeOut, transactionOf } from './kafka.ts'
 import { keyOf } from './key.ts'
 import { following, sending } from './node.ts'
 import { sequencing } from './sequencer.ts'
@@ -32,19 +32,25 @@ export function protocol(world: World): Model<State> {
 
 /** What Kafka does of itself about transaction `id`. */
 function* coordinating(world: World, state: State, id: number): Generator<Step> {
-  const { phase, heads, holder } = transactionOf(state.kafka, id)
+  const { phase, holder } = transactionOf(state.kafka, id)
+  const whose = state.kafka.transactions.length === 1 ? '' : ` of ${'AB'[id]}’s`
   if (phase === 'asked') {
     const hear = (owner: Owner, me: number): Owner =>
       owner.at === 'asked' && me === holder ? { ...owner, at: 'told' } : owner
     const owners = [hear(state.owners[0], 0), hear(state.owners[1], 1)] as const
-    yield ['the commit is decided', { ...state, kafka: decide(state.kafka, id), owners }]
+    yield [`the commit${whose} is decided`, { ...state, kafka: decide(state.kafka, id), owners }]
   }
-  if (phase === 'decided' && !ledgerIsMarked(state.kafka, id)) {
-    yield ['the ledger gets its marker', { ...state, kafka: markLedger(state.kafka, id) }]
+  if (phase === 'decided' && !isMarked(state.kafka.ledger, id)) {
+    yield [`the ledger gets its marker${whose}`, { ...state, kafka: markLedger(state.kafka, id) }]
   }
-  if (phase === 'decided' && heads !== undefined) {
-    yield ['the heads get their marker', { ...state, kafka: markHeads(state.kafka, id) }]
+  if (phase === 'decided' && !isMarked(state.kafka.heads, id)) {
+    yield [`the heads get their marker${whose}`, { ...state, kafka: markHeads(state.kafka, id) }]
   }
   const ended = timeOut(state.kafka, id)
-  if (ended !== undefined) yield* failing(world, state, 'the transaction times out', { ...state, kafka: ended })
+  if (ended === undefined) return
+  const step = [`the transaction${whose} times out`, { ...state, kafka: ended }] as const
+  const at = holder === undefined ? 'off' : state.owners[holder]?.at
+  // Kafka's promise where its producer is gone; a fault where that is only slow.
+  if (at === 'sent' || at === 'asked') yield* failing(world, state, ...step)
+  else yield step
 }

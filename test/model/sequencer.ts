@@ -1,5 +1,5 @@
 import { begins, type Chain, extend, identityOf, isPoison, linksOf } from './chain.ts'
-import { ask, fence, type Heads, nothing, send, transactionOf } from './kafka.ts'
+import { ask, fence, type Heads, nothing, send, sendBeside, transactionOf } from './kafka.ts'
 import { answering } from './node.ts'
 import { failing, look, type Owner, off, type Rule, type State, type Step, type World } from './state.ts'
 
@@ -55,12 +55,7 @@ const turns: Record<Owner['at'], (turn: Turn) => Generator<Step>> = {
       if (transactionOf(state.kafka, id).phase !== 'none') return
       const { entries, after } = seal(turn, size)
       const beside = drops('headsBesideTransaction')
-      const kafka = send(
-        beside ? { ...state.kafka, heads: after } : state.kafka,
-        id,
-        entries,
-        beside ? undefined : after,
-      )
+      const kafka = send(beside ? sendBeside(state.kafka, id, after) : state.kafka, id, entries, beside ? [] : [after])
       const groupOffset = drops('offsetsOnRead') ? after.next : state.groupOffset
       const sent = { ...state, kafka, groupOffset, written: longest(state.written, after.chain) }
       yield become(turn, `sends up to offset ${after.next}`, { at: 'sent', sealed: after }, sent)
@@ -77,13 +72,15 @@ const turns: Record<Owner['at'], (turn: Turn) => Generator<Step>> = {
       drops('answersBeforeCommit') ? answering(asked, owner.sealed) : asked,
     )
   },
-  /** Nothing is believed before the answer comes; that it is fenced says nothing of what was decided before. */
+  /** Nothing is believed before the answer comes. */
   *asked(turn) {
     if (!turn.holds) yield findFenced(turn)
     else yield* hearNothing(turn)
   },
+  /** Who asks again after a lost answer may hear that it is fenced, though its commit was taken. */
   *told(turn) {
     yield become(turn, 'hears of the commit', committed(turn))
+    if (!turn.holds) yield findFenced(turn)
     yield* hearNothing(turn)
   },
   *saves(turn) {

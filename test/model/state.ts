@@ -1,5 +1,5 @@
 import { begins, type Chain } from './chain.ts'
-import { chainOf, type Heads, type Kafka, nothing, visible } from './kafka.ts'
+import { chainOf, type Heads, type Kafka, type Log, nothing, visible } from './kafka.ts'
 
 /** The rules that the protocol can be run without, and what happens instead. */
 export const rules = {
@@ -80,11 +80,11 @@ export function* failing(world: World, state: State, says: string, next: State):
   if (state.faults < world.faultsMax) yield [says, { ...next, faults: state.faults + 1 }]
 }
 
-/** What can be read of ledger and heads now; no chain where the records make none. */
+/** What can be read of ledger and heads now; no chain where the entries make none. */
 export function look({ without }: World, { kafka }: State): { chain: Chain | undefined; heads: Heads } {
-  if (!without.includes('readsUncommitted')) return { chain: chainOf(visible(kafka)), heads: kafka.heads }
-  const open = kafka.transactions.find(({ heads }) => heads !== undefined)?.heads
-  return { chain: chainOf(kafka.ledger), heads: open ?? kafka.heads }
+  const read = <Value>(log: Log<Value>): Value[] =>
+    without.includes('readsUncommitted') ? log.map(({ value }) => value) : visible(log)
+  return { chain: chainOf(read(kafka.ledger)), heads: read(kafka.heads).at(-1) ?? nothing }
 }
 
 /** A position is believed once the entries up to its head are there: the two partitions' markers come one by one. */
