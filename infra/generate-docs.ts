@@ -3,7 +3,8 @@ import { fileURLToPath } from 'node:url'
 import { type FaultCode, faults } from '../src/base/fault.ts'
 import { openapi } from '../src/contract/openapi.ts'
 import { type Operation, operations } from '../src/contract/operations.ts'
-import { type Setting, settings } from '../src/service/config.ts'
+import { settings } from '../src/service/config.ts'
+import type { Setting } from '../src/service/setting.ts'
 
 /**
  * Writes what documents are made from tables: `docs/faults.md`, the table of routes in `docs/http.md`, and
@@ -52,7 +53,7 @@ The service is configured by environment variables. Everything that is wrong is 
 that nobody knows is warned of; \`aep-ledger config\` prints what is in force and ends. A secret may be given as a file:
 \`AEP_LEDGER_ADMIN_TOKEN_FILE=/run/secrets/token\`.
 
-This page is made from \`src/service/config.ts\` by \`npm run generate\`.
+This page is made from \`src/service/config.ts\` and \`src/service/kafka-settings.ts\` by \`npm run generate\`.
 
 | variable | default | what it is |
 | --- | --- | --- |

@@ -46,7 +46,7 @@ async function record(program: Program, dir: string, signal?: AbortSignal): Prom
   const { clusterId, folders } = openFolder(dir, [{ client, controller }])
   const [folder] = folders
   if (folder === undefined) throw new RangeError('a cluster has a broker')
-  await format({ ...program, jvm: [] }, folder, clusterId, signal)
+  await format({ ...program, jvm: [] }, folder, clusterId, [], signal)
   const broker = startBroker(program, folder)
   try {
     await untilReady(broker, `127.0.0.1:${client}`, [folder.id], startMsMax, signal)

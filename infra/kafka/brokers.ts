@@ -21,12 +21,18 @@ const arguments_ = ({ jars, jvm }: Program, main: string, ...rest: readonly stri
   ...[`-Dlog4j2.configurationFile=${log4j2}`, '-cp', jars.classPath, main, ...rest],
 ]
 
-/** Formats the storage of a broker that has none. */
-export async function format(program: Program, folder: BrokerFolder, clusterId: string, signal?: AbortSignal) {
+/** Formats the storage of a broker that has none; `besides` are options of the tool. */
+export async function format(
+  program: Program,
+  folder: BrokerFolder,
+  clusterId: string,
+  besides: readonly string[] = [],
+  signal?: AbortSignal,
+) {
   if (folder.formatted) return
   writeFileSync(folder.file, folder.properties)
   // With `=`, because an id may begin with a dash.
-  const rest = ['format', `--cluster-id=${clusterId}`, '--config', folder.file]
+  const rest = ['format', `--cluster-id=${clusterId}`, '--config', folder.file, ...besides]
   await run(program.java.program, arguments_(program, 'kafka.tools.StorageTool', ...rest), signal)
 }
 

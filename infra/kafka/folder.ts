@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { type BrokerPorts, serverProperties } from './properties.ts'
+import { type Besides, type BrokerPorts, serverProperties } from './properties.ts'
 
 /** One broker's place on disk: `DIR/broker-1` and so on. */
 export interface BrokerFolder {
@@ -24,7 +24,11 @@ interface Cluster {
  * Makes the folder of a cluster ready, or finds it as an earlier start left it. Throws, with what to do, when it holds a
  * cluster of another size, or something else.
  */
-export function openFolder(path: string, ports: readonly BrokerPorts[]): Cluster & { folders: BrokerFolder[] } {
+export function openFolder(
+  path: string,
+  ports: readonly BrokerPorts[],
+  besides?: Besides,
+): Cluster & { folders: BrokerFolder[] } {
   const dir = resolve(path)
   if (dir.includes(',')) throw new Error(`${dir}: Kafka takes a comma for the end of a path; name another folder`)
   const cluster = clusterOf(dir, ports.length)
@@ -36,7 +40,7 @@ export function openFolder(path: string, ports: readonly BrokerPorts[]): Cluster
     return {
       id,
       file: join(folder, 'server.properties'),
-      properties: serverProperties({ id, ports, data }),
+      properties: serverProperties({ id, ports, data, besides }),
       log: join(folder, 'broker.log'),
       formatted: existsSync(join(data, 'meta.properties')),
     }

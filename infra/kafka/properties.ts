@@ -1,3 +1,14 @@
+/** What the brokers of a test are told besides: how else they listen, who may do what. */
+export interface Besides {
+  /** Listeners besides the one that anybody may use, by name in capitals, each on a free port. */
+  readonly listeners: Readonly<Record<string, 'PLAINTEXT' | 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SSL'>>
+  readonly properties: Readonly<Record<string, string>>
+  /** For the tool that formats storage, such as `--add-scram`. */
+  readonly format?: readonly string[]
+  /** Options of the JVM. */
+  readonly jvm?: readonly string[]
+}
+
 /** What one broker of a cluster is told. */
 export interface BrokerPlan {
   /** node.id, from 1. */
@@ -6,31 +17,53 @@ export interface BrokerPlan {
   readonly ports: readonly BrokerPorts[]
   /** Folder of its data. */
   readonly data: string
+  readonly besides?: Besides | undefined
 }
 
 export interface BrokerPorts {
   readonly client: number
   readonly controller: number
+  /** Of each listener besides, in the order of their names there. */
+  readonly besides?: readonly number[]
+  /** Other ways to it, each a listener of its own. */
+  readonly routes?: readonly RoutePorts[]
+  /** Brokers use the last of the routes among themselves, and not the direct way. */
+  readonly between?: boolean
+}
+
+/** A listener for clients that come through a proxy: a broker tells them the proxy's port, and not its own. */
+export interface RoutePorts {
+  readonly own: number
+  readonly proxy: number
 }
 
 /**
  * server.properties of broker and controller in one process, on 127.0.0.1 alone. With three brokers whatever is kept is
  * kept three times, two of which must have it before a write counts.
  */
-export function serverProperties({ id, ports, data }: BrokerPlan): string {
+export function serverProperties({ id, ports, data, besides }: BrokerPlan): string {
   const own = ports[id - 1]
   if (own === undefined) throw new RangeError(`there is no broker ${id} among ${ports.length}`)
   const count = ports.length
   const inSync = Math.min(2, count)
+  const more = Object.entries(besides?.listeners ?? {})
+  const routes = own.routes ?? []
+  const listeners = (port: (route: RoutePorts) => number): string[] => [
+    `PLAINTEXT://127.0.0.1:${own.client}`,
+    ...more.map(([name], n) => `${name}://127.0.0.1:${own.besides?.[n]}`),
+    ...routes.map((route, n) => `ROUTE${n + 1}://127.0.0.1:${port(route)}`),
+  ]
+  const protocols = ['PLAINTEXT:PLAINTEXT', 'CONTROLLER:PLAINTEXT', ...more.map(entry => entry.join(':'))]
+  protocols.push(...routes.map((_, n) => `ROUTE${n + 1}:PLAINTEXT`))
   const properties: Record<string, string | number | boolean> = {
     'process.roles': 'broker,controller',
     'node.id': id,
     'controller.quorum.voters': ports.map(({ controller }, n) => `${n + 1}@127.0.0.1:${controller}`).join(','),
-    listeners: `PLAINTEXT://127.0.0.1:${own.client},CONTROLLER://127.0.0.1:${own.controller}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${own.client}`,
+    listeners: [...listeners(({ own }) => own), `CONTROLLER://127.0.0.1:${own.controller}`].join(','),
+    'advertised.listeners': listeners(({ proxy }) => proxy).join(','),
     'controller.listener.names': 'CONTROLLER',
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
-    'inter.broker.listener.name': 'PLAINTEXT',
+    'listener.security.protocol.map': protocols.join(','),
+    'inter.broker.listener.name': own.between ? `ROUTE${routes.length}` : 'PLAINTEXT',
     'log.dirs': data,
     'auto.create.topics.enable': false,
     'default.replication.factor': count,
@@ -46,6 +79,7 @@ export function serverProperties({ id, ports, data }: BrokerPlan): string {
     'group.initial.rebalance.delay.ms': 0,
     'log.segment.delete.delay.ms': 500,
     ...failureDetection,
+    ...besides?.properties,
   }
   return Object.entries(properties)
     .map(([name, value]) => `${name}=${escaped(String(value))}\n`)

@@ -6,7 +6,7 @@ import { kafkaJars } from './jars.ts'
 import { findJava } from './java.ts'
 import { lock } from './lock.ts'
 import type { BrokerProcess } from './process.ts'
-import type { BrokerPorts } from './properties.ts'
+import type { Besides, BrokerPorts } from './properties.ts'
 
 export interface KafkaOptions {
   readonly brokers: 1 | 3
@@ -14,6 +14,14 @@ export interface KafkaOptions {
   readonly port?: number
   /** Folder of the whole cluster. Started on it again, it is the same cluster, on these or other ports. */
   readonly dir: string
+  readonly besides?: Besides
+  /** Ways to the brokers through proxies, besides the direct one; none when absent. */
+  readonly routes?: number
+  /**
+   * Brokers talk among themselves by the last route as well, their controllers excepted: replicas, and markers of
+   * transactions, which one broker sends even to itself. Nothing of it works before that route's proxies are started.
+   */
+  readonly between?: boolean
   /** Hears what takes long. */
   readonly say?: (line: string) => void
   /** Hears of a broker that ended and was not told to. */
@@ -22,10 +30,23 @@ export interface KafkaOptions {
   readonly signal?: AbortSignal
 }
 
+/**
+ * A way to one broker through a proxy: whoever connects to `proxy` and reaches `to` is sent to the proxies of the same route
+ * for every other broker, too. Both are `host:port`; nobody listens at `proxy` until a proxy is started there.
+ */
+export interface Route {
+  readonly proxy: string
+  readonly to: string
+}
+
 /** A running Apache Kafka. Brokers are called by their node ids, from 1. */
 export interface RunningKafka {
   /** `host:port` of each broker, in the order of their ids. */
   readonly bootstrap: readonly string[]
+  /** The same of a listener besides, by its name. */
+  listener(name: string): readonly string[]
+  /** Each route's way to each broker, in the order of their ids. */
+  readonly routes: readonly (readonly Route[])[]
   /** Process id of a broker; `undefined` while it does not run. */
   pid(broker: number): number | undefined
   /** kill -9; resolves when it is gone. Its folder and its ports stay its own. */
@@ -45,16 +66,17 @@ const endMsMax = 10_000
  * lacks a program, `Error` where port or folder is not to be had.
  */
 export async function startKafka(options: KafkaOptions): Promise<RunningKafka> {
-  const { signal, say = () => {} } = options
+  const { signal, besides, say = () => {} } = options
   const ports = await portsFor(options)
   const unlock = await lock(options.dir)
   try {
-    const { clusterId, folders } = openFolder(options.dir, ports)
+    const { clusterId, folders } = openFolder(options.dir, ports, besides)
     const java = await findJava()
     const jars = await kafkaJars(say, signal)
-    const program = await withArchive({ java, jars, jvm: [] }, say, signal)
-    await Promise.all(folders.map(folder => format(program, folder, clusterId, signal)))
-    const kafka = new Cluster(program, folders, ports, unlock, options.onDeath)
+    const bare = await withArchive({ java, jars, jvm: [] }, say, signal)
+    const program = { ...bare, jvm: [...bare.jvm, ...(besides?.jvm ?? [])] }
+    await Promise.all(folders.map(folder => format(program, folder, clusterId, besides?.format, signal)))
+    const kafka = new Cluster(program, folders, ports, unlock, options)
     await kafka.startAll(signal)
     return kafka
   } catch (error) {
@@ -63,21 +85,32 @@ export async function startKafka(options: KafkaOptions): Promise<RunningKafka> {
   }
 }
 
-async function portsFor({ brokers, port }: KafkaOptions): Promise<BrokerPorts[]> {
-  const free = await freePorts(3 * brokers)
+async function portsFor({ brokers, port, besides, routes = 0, between = false }: KafkaOptions): Promise<BrokerPorts[]> {
+  const listeners = Object.keys(besides?.listeners ?? {}).length
+  const free = await freePorts((3 + listeners + 2 * routes) * brokers)
   const clients = Array.from({ length: brokers }, (_, n) => (port === undefined ? free.pop() : port + n) ?? 0)
   for (const client of clients) {
     if (client > 65_535) throw new RangeError(`there is no port ${client}: choose a lower --port`)
     if (!(await isFree(client))) throw new Error(`port ${client} of 127.0.0.1 is taken: choose another with --port`)
   }
   const others = free.filter(one => !clients.includes(one))
-  return clients.map((client, n) => ({ client, controller: others[n] ?? 0 }))
+  const next = (): number => others.pop() ?? 0
+  return clients.map(client => ({
+    client,
+    controller: next(),
+    besides: Array.from({ length: listeners }, next),
+    routes: Array.from({ length: routes }, () => ({ own: next(), proxy: next() })),
+    between: between && routes > 0,
+  }))
 }
 
 class Cluster implements RunningKafka {
   readonly bootstrap: readonly string[]
+  readonly routes: readonly (readonly Route[])[]
   readonly #program: Program
   readonly #folders: readonly BrokerFolder[]
+  readonly #ports: readonly BrokerPorts[]
+  readonly #listeners: readonly string[]
   readonly #running = new Map<number, BrokerProcess>()
   readonly #unlock: () => void
   readonly #onDeath: (broker: number, why: string) => void
@@ -87,13 +120,27 @@ class Cluster implements RunningKafka {
     folders: readonly BrokerFolder[],
     ports: readonly BrokerPorts[],
     unlock: () => void,
-    onDeath: (broker: number, why: string) => void = () => {},
+    { besides, onDeath = () => {} }: KafkaOptions,
   ) {
     this.#program = program
+    this.#ports = ports
+    this.#listeners = Object.keys(besides?.listeners ?? {})
     this.#folders = folders
     this.bootstrap = ports.map(({ client }) => `127.0.0.1:${client}`)
+    this.routes = (ports[0]?.routes ?? []).map((_, route) =>
+      ports.map(({ routes = [] }) => ({
+        proxy: `127.0.0.1:${routes[route]?.proxy}`,
+        to: `127.0.0.1:${routes[route]?.own}`,
+      })),
+    )
     this.#unlock = unlock
     this.#onDeath = onDeath
+  }
+
+  listener(name: string): readonly string[] {
+    const at = this.#listeners.indexOf(name)
+    if (at < 0) throw new RangeError(`there is no listener ${name}`)
+    return this.#ports.map(({ besides }) => `127.0.0.1:${besides?.[at]}`)
   }
 
   pid(broker: number): number | undefined {

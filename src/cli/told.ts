@@ -1,4 +1,5 @@
 import { Fault, faults } from '../base/fault.ts'
+import { KafkaRefused } from '../log/kafka/access.ts'
 import { LogInUse, LogUnreadable, NotWritten } from '../log/port.ts'
 import { CliError, type ExitCode, exitCodes } from './exit.ts'
 
@@ -24,6 +25,7 @@ export function told(error: unknown): Told {
     // The message says what to do already.
     return { message, hint: undefined, exitCode: error.reason === 'full' ? exitCodes.tryAgain : exitCodes.usage }
   }
+  if (error instanceof KafkaRefused) return { message, hint: undefined, exitCode: exitCodes.usage }
   if (error instanceof LogUnreadable || error instanceof NotWritten) {
     return { message, hint: 'aep-ledger doctor looks at the folder.', exitCode: exitCodes.undecided }
   }

@@ -44,11 +44,13 @@ export async function buildApp(ports: AppPorts): Promise<FastifyInstance> {
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
   answerWithProblems(app, kit.metrics.failed)
   app.server.on('checkExpectation', answerExpectation)
-  await app.register(async scope => ingestRoutes(scope, kit))
-  searchRoutes(app, kit)
-  entryRoutes(app, kit)
-  leaseRoutes(app, kit)
-  adminRoutes(app, kit)
+  if (ports.isDoor !== false) {
+    await app.register(async scope => ingestRoutes(scope, kit))
+    searchRoutes(app, kit)
+    entryRoutes(app, kit)
+    leaseRoutes(app, kit)
+    adminRoutes(app, kit)
+  }
   publicRoutes(app, kit)
 
   const upkeep = setInterval(() => {

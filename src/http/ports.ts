@@ -28,6 +28,8 @@ export interface AppPorts {
   readonly limits: Limits
   /** Version of the service, for OpenAPI. */
   readonly version: string
+  /** Whether events are taken in and questions answered here; else the process only says how it is. */
+  readonly isDoor?: boolean
 }
 
 export interface HealthPart {

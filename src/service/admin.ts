@@ -12,11 +12,11 @@ import {
 } from '../ledger/own-events.ts'
 import { keyFault } from '../projections/keys.ts'
 import type { KeyFiles, OwnKey } from './key-files.ts'
+import type { Placing } from './placing.ts'
 import type { Registry } from './registry.ts'
-import type { Sequencer } from './sequencer.ts'
 
 export interface AdminOptions {
-  readonly sequencer: Sequencer
+  readonly placing: Placing
   readonly registry: Registry
   readonly keys: KeyFiles
   /** Name of the installation: a ledger's origin is this, a slash and the ledger's name. */
@@ -39,8 +39,8 @@ export class Admin implements LedgerAdmin {
   }
 
   async #create(name: string, by: string): Promise<void> {
-    const { sequencer, keys } = this.#options
-    if (sequencer.head(name) !== undefined) throw new Fault('ledger-exists', `There is a ledger ${name} already.`)
+    const { placing, keys } = this.#options
+    if (placing.head(name) !== undefined) throw new Fault('ledger-exists', `There is a ledger ${name} already.`)
     const key = keys.newest()
     const [placement] = await this.#write(name, ledgerCreated({ ...this.#spoken(name), ledger: name, key, by }))
     if (placement?.status !== 'created') throw new Fault('ledger-exists', `There is a ledger ${name} already.`)
@@ -59,8 +59,8 @@ export class Admin implements LedgerAdmin {
   }
 
   async #rotate(by: string): Promise<RotatedKey> {
-    const { sequencer, keys, clock } = this.#options
-    const ledgers = sequencer.ledgers()
+    const { placing, keys, clock } = this.#options
+    const ledgers = placing.ledgers()
     const key = keys.make(clock())
     const failures: { readonly ledger: string; readonly error: unknown }[] = []
     const replaced = new Set<string>()
@@ -92,8 +92,8 @@ export class Admin implements LedgerAdmin {
   }
 
   async #revoke(ledger: string, keyId: string, says: KeyRevocation, by: string): Promise<number> {
-    const { sequencer, registry } = this.#options
-    const head = sequencer.head(ledger)
+    const { placing, registry } = this.#options
+    const head = placing.head(ledger)
     if (head === undefined) throw new Fault('ledger-unknown', `There is no ledger ${ledger}.`)
     const history = registry.history(ledger)
     if (![...history.turns, ...history.announced].some(key => key.keyId === keyId)) {
@@ -113,8 +113,8 @@ export class Admin implements LedgerAdmin {
 
   /** Forgets those of `keyIds` that sign no ledger now, as the ledgers' own entries say; never the newest. */
   #forget(newest: OwnKey, keyIds: Iterable<string>): void {
-    const { sequencer, registry, keys } = this.#options
-    const needed = new Set([newest.keyId, ...sequencer.ledgers().flatMap(ledger => registry.signs(ledger) ?? [])])
+    const { placing, registry, keys } = this.#options
+    const needed = new Set([newest.keyId, ...placing.ledgers().flatMap(ledger => registry.signs(ledger) ?? [])])
     for (const keyId of keyIds) if (!needed.has(keyId)) keys.forget(keyId)
   }
 
@@ -130,8 +130,8 @@ export class Admin implements LedgerAdmin {
   }
 
   async revokeEmitter(ledger: string, keyId: string, by: string): Promise<void> {
-    const { sequencer, registry } = this.#options
-    if (sequencer.head(ledger) === undefined) throw new Fault('ledger-unknown', `There is no ledger ${ledger}.`)
+    const { placing, registry } = this.#options
+    if (placing.head(ledger) === undefined) throw new Fault('ledger-unknown', `There is no ledger ${ledger}.`)
     if (!registry.emitters(ledger).has(keyId)) {
       throw new Fault('not-found', `No emitter is registered at ${ledger} under the key ${keyId}.`)
     }
@@ -139,12 +139,12 @@ export class Admin implements LedgerAdmin {
   }
 
   #write(ledger: string, event: LedgerEvent) {
-    const { sequencer } = this.#options
+    const { placing } = this.#options
     const isGenesis = event.type === 'aep.ledger.created'
-    if (!isGenesis && sequencer.head(ledger) === undefined) {
+    if (!isGenesis && placing.head(ledger) === undefined) {
       throw new Fault('ledger-unknown', `There is no ledger ${ledger}.`)
     }
-    return sequencer.submitOwn(ledger, [placeOwn(event)])
+    return placing.submitOwn(ledger, [placeOwn(event)])
   }
 
   #spoken(ledger: string): { readonly origin: string; readonly at: string } {

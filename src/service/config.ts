@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { entryBytesMax } from '../ledger/entry.ts'
+import { kafkaFaults, kafkaSettings, kafkaWarnings } from './kafka-settings.ts'
+import { type Env, parseSettings, prefix, type Setting, type Values, whole } from './setting.ts'
 
 /**
  * The service's configuration: environment first, one schema, every error at once. `docs/configuration.md` is generated
@@ -8,18 +9,6 @@ import { entryBytesMax } from '../ledger/entry.ts'
  *
  * A secret may be given as a file: `AEP_LEDGER_ADMIN_TOKEN_FILE=/run/secrets/token` stands for `AEP_LEDGER_ADMIN_TOKEN`.
  */
-
-const prefix = 'AEP_LEDGER_'
-
-const whole = (min: number, max: number) =>
-  z.stringFormat('whole number', /^\d+$/).transform(Number).pipe(z.number().min(min).max(max))
-
-export interface Setting {
-  readonly schema: z.ZodType<unknown, string>
-  readonly fallback?: string
-  readonly secret?: true
-  readonly says: string
-}
 
 /** Every setting by its name without the prefix. `fallback` is parsed like a given value. */
 export const settings = {
@@ -55,10 +44,38 @@ export const settings = {
     fallback: 'aep',
     says: 'Begins the names of the topics and the transactional id. Installations that share a cluster need one each.',
   },
+  KAFKA_PARTITIONS: {
+    schema: whole(1, 1_000),
+    fallback: '6',
+    says: 'Partitions of a new installation: as many sequencers as that can work at once. It can’t be changed later.',
+  },
   KAFKA_REPLICATION: {
     schema: whole(1, 100),
     says: 'How often the topics are kept. As often as there are brokers when they are made, up to 3, where it is not given.',
   },
+  ROLES: {
+    schema: z
+      .stringFormat('list of roles', /^(http|sequencer|follower)(,(http|sequencer|follower))*$/)
+      .transform(text => text.split(',') as ('http' | 'sequencer' | 'follower')[]),
+    fallback: 'http,sequencer,follower',
+    says: 'What this process does, with Kafka: `http` takes events in and answers, `sequencer` gives them their places, `follower` keeps rows in ClickHouse. Without Kafka a process does all of it.',
+  },
+  SEQUENCE_PARTITIONS: {
+    schema: z
+      .stringFormat('list of partitions', /^(all|\d{1,4}(,\d{1,4})*)$/)
+      .transform(text => (text === 'all' ? text : text.split(',').map(Number))),
+    says: 'Partitions that this process seals whatever others do, `0,1,2` or `all`. Without it the sequencers share them out among themselves.',
+  },
+  KEYS_DIR: {
+    schema: z.string().min(1),
+    says: 'Folder of the signing keys and of the intake key, which the processes of one installation share. DATA_DIR/keys where it is not given.',
+  },
+  INTAKE_KEY: {
+    schema: z.stringFormat('key', /^[0-9a-f]{64}$/),
+    secret: true,
+    says: 'Authenticates what http nodes put into intake, 64 lower-case hex digits, the same for all processes. Without one it is made in KEYS_DIR.',
+  },
+  ...kafkaSettings,
   CLICKHOUSE_URL: { schema: z.url(), says: 'A ClickHouse server. Without one the service runs its own engine.' },
   CLICKHOUSE_USER: { schema: z.string().min(1), fallback: 'default', says: 'User of that server.' },
   CLICKHOUSE_PASSWORD: { schema: z.string(), secret: true, says: 'Password of that user.' },
@@ -87,15 +104,8 @@ export const settings = {
   READ_WAIT_MS: { schema: whole(0, 60_000), fallback: '2000', says: 'How long a read waits for its view to catch up.' },
 } as const satisfies Record<string, Setting>
 
-type Settings = typeof settings
-type Parsed<S extends Setting> = z.output<S['schema']>
-
-/** What `loadConfig` gives: every setting parsed; one without a fallback may be absent. */
-export type Config = {
-  readonly [K in keyof Settings]: Settings[K] extends { fallback: string }
-    ? Parsed<Settings[K]>
-    : Parsed<Settings[K]> | undefined
-}
+/** What `loadConfig` gives. */
+export type Config = Values<typeof settings>
 
 export type ConfigResult =
   | { readonly ok: true; readonly config: Config; readonly warnings: readonly string[] }
@@ -105,24 +115,30 @@ export type ConfigResult =
  * Reads the configuration from `env`; every error names its variable. A name that nobody knows is a warning, for it may be
  * meant for another version; a name that is merely misspelt is found by it.
  */
-export function loadConfig(env: Readonly<Record<string, string | undefined>>): ConfigResult {
+export function loadConfig(env: Env): ConfigResult {
   const errors: string[] = []
-  const config: Record<string, unknown> = {}
-  for (const [name, setting] of Object.entries<Setting>(settings)) {
-    const text = given(name, setting, env, errors) ?? setting.fallback
-    if (text === undefined) continue
-    const parsed = setting.schema.safeParse(text)
-    if (parsed.success) config[name] = parsed.data
-    else errors.push(`${prefix}${name}: ${parsed.error.issues.map(issue => issue.message).join('; ')}`)
-  }
-  const { CLICKHOUSE_URL, CLICKHOUSE_PASSWORD } = config
+  const config: Config = parseSettings(settings, env, errors)
+  const { CLICKHOUSE_URL, CLICKHOUSE_PASSWORD, KAFKA_BROKERS, KAFKA_TLS, KAFKA_SASL_MECHANISM } = config
   if (CLICKHOUSE_URL === undefined && CLICKHOUSE_PASSWORD !== undefined) {
     errors.push(`${prefix}CLICKHOUSE_PASSWORD: given without ${prefix}CLICKHOUSE_URL`)
   }
+  const roles = (config['ROLES'] ?? []) as readonly string[]
+  if (config['KAFKA_BROKERS'] === undefined && roles.length < 3 && env[`${prefix}ROLES`] !== undefined) {
+    errors.push(`${prefix}ROLES: without ${prefix}KAFKA_BROKERS one process does all of it`)
+  }
+  // What a value that could not be read goes together with is not to be known.
+  if (!errors.some(error => error.startsWith(`${prefix}KAFKA_`))) errors.push(...kafkaFaults(config))
+  if (errors.length > 0) return { ok: false, errors }
   const warnings = Object.keys(env)
     .filter(variable => variable.startsWith(prefix) && !isKnown(variable))
     .map(variable => `${variable}: there is no such setting`)
-  return errors.length > 0 ? { ok: false, errors } : { ok: true, config: config as Config, warnings }
+  warnings.push(...kafkaWarnings(config))
+  if (KAFKA_BROKERS === undefined && (KAFKA_TLS === 'on' || KAFKA_SASL_MECHANISM !== undefined)) {
+    warnings.push(
+      `${prefix}KAFKA_BROKERS: not given, so that the log is kept in DATA_DIR and what is said of Kafka is not used`,
+    )
+  }
+  return { ok: true, config, warnings }
 }
 
 /** Settings of the clients and of the development tools, which a shell that starts the service may hold too. */
@@ -140,24 +156,6 @@ function isKnown(variable: string): boolean {
   if (name in settings) return true
   const plain = name.replace(/_FILE$/, '')
   return name !== plain && (settings as Record<string, Setting>)[plain]?.secret === true
-}
-
-function given(
-  name: string,
-  setting: Setting,
-  env: Readonly<Record<string, string | undefined>>,
-  errors: string[],
-): string | undefined {
-  const text = env[prefix + name]
-  const file = setting.secret ? env[`${prefix}${name}_FILE`] : undefined
-  if (file === undefined) return text
-  if (text !== undefined) errors.push(`${prefix}${name}: given twice, by value and by _FILE`)
-  try {
-    return readFileSync(file, 'utf8').trim()
-  } catch (error) {
-    errors.push(`${prefix}${name}_FILE: ${file} can't be read (${(error as NodeJS.ErrnoException).code})`)
-    return undefined
-  }
 }
 
 /** The configuration as it is in force, one `NAME=value` a line, secrets hidden. */

@@ -4,10 +4,10 @@ import type { Suite } from '../crypto/suite.ts'
 import type { Seq } from '../ledger/entry.ts'
 import { conflictSeen, placeOwn } from '../ledger/own-events.ts'
 import type { TakenEvent } from '../log/intake.ts'
-import type { Sequencer } from './sequencer.ts'
+import type { Placing } from './placing.ts'
 
 export interface ConflictOptions {
-  readonly sequencer: Pick<Sequencer, 'submitOwn'>
+  readonly placing: Pick<Placing, 'submitOwn'>
   readonly origin: string
   readonly suite: Suite
   readonly clock: () => Date
@@ -34,7 +34,7 @@ interface Told {
  * same content comes. What goes over the rate or can't be written is counted, and the next entry says how many it stands for.
  */
 export function recordConflicts(options: ConflictOptions): (ledger: string, event: TakenEvent, first: Seq) => void {
-  const { sequencer, origin, suite, clock, logger } = options
+  const { placing, origin, suite, clock, logger } = options
   const ledgers = new Map<string, Told>()
   return (ledger, event, firstSeq) => {
     if (event.intake.by === 'ledger') return
@@ -56,7 +56,7 @@ export function recordConflicts(options: ConflictOptions): (ledger: string, even
       by: event.intake.by,
       ...(suppressed > 0 && { suppressed }),
     })
-    sequencer.submitOwn(ledger, [placeOwn(seen)]).then(
+    placing.submitOwn(ledger, [placeOwn(seen)]).then(
       ([placement]) => {
         // Written before this service began: then no entry says what was suppressed.
         if (placement?.status !== 'created') told.suppressed += suppressed

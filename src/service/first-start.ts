@@ -1,9 +1,10 @@
 import { hash, randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fromHex, hex } from '../base/bytes.ts'
 import { makeToken } from '../http/auth.ts'
 import type { ControlStore, TokenRecord } from '../log/control.ts'
-import { writeSecret } from './key-files.ts'
+import { KeyFileUnusable, writeSecret } from './key-files.ts'
 
 /** Where the first admin token is written, for the CLI on the same machine. */
 export const adminTokenFile = (dataDir: string): string => join(dataDir, 'admin.token')
@@ -44,6 +45,16 @@ export async function ensureAdminToken(
   writeSecret(path, `${text}\n`)
   await control.putToken(record)
   return path
+}
+
+/** The key that authenticates intake: in a file beside the signing keys, made once by whoever comes first. */
+export function ensureIntakeKey(keysDir: string): Uint8Array {
+  const path = join(keysDir, 'intake.key')
+  if (!existsSync(path)) writeSecret(path, `${hex(randomBytes(32))}\n`, 'unless-there')
+  const key = fromHex(readFileSync(path, 'utf8').trim())
+  if (key?.length !== 32)
+    throw new KeyFileUnusable(`${path} is no intake key: restore it, or remove it on every process.`)
+  return key
 }
 
 /** The installation's name in genesis entries: configured, or made once with a random part and kept. */

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import {
   closeSync,
+  existsSync,
   fsyncSync,
+  linkSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -14,9 +16,19 @@ import {
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { fromHex, hex } from '../base/bytes.ts'
+import { Fault } from '../base/fault.ts'
 import type { Suite } from '../crypto/suite.ts'
 import { keyIdOf } from '../ledger/signature.ts'
 import { type Signer, signerOf } from './signer.ts'
+
+/** Where the signing keys are. */
+export const keysFolder = ({
+  DATA_DIR,
+  KEYS_DIR,
+}: {
+  readonly DATA_DIR: string
+  readonly KEYS_DIR?: string | undefined
+}): string => KEYS_DIR ?? join(DATA_DIR, 'keys')
 
 const keyFileSchema = z.strictObject({
   key_id: z.string(),
@@ -57,18 +69,20 @@ export class KeyFiles {
     this.#suite = suite
   }
 
-  /** Reads all keys; makes the first when there is none and no `seedHex` is given. */
-  static open(dir: string, suite: Suite, seedHex: string | undefined, now: Date): KeyFiles {
+  /** Reads all keys, and holds the one of `seedHex` beside them; where there is none, one is made, if `makeAt` is given. */
+  static open(dir: string, suite: Suite, seedHex: string | undefined, makeAt?: Date): KeyFiles {
     mkdirSync(dir, { recursive: true, mode: 0o700 })
     const files = new KeyFiles(dir, suite)
-    for (const name of readdirSync(dir).filter(name => name.endsWith('.json'))) files.#read(name)
+    files.#readAll()
     const seed = seedHex === undefined ? undefined : fromHex(seedHex)
     if (seed !== undefined) files.#hold(seed)
-    else if (files.#keys.size === 0) files.make(now)
+    else if (files.#keys.size === 0 && makeAt !== undefined) files.make(makeAt)
     return files
   }
 
+  /** The key of that id; one that another process has put into the folder meanwhile is found, too. */
   get(keyId: string): OwnKey | undefined {
+    if (!this.#keys.has(keyId) && existsSync(join(this.#dir, `${keyId}.json`))) this.#read(`${keyId}.json`)
     return this.#keys.get(keyId)
   }
 
@@ -79,7 +93,9 @@ export class KeyFiles {
   /** The key that a new ledger begins with: the newest; a configured seed counts as the oldest. */
   newest(): OwnKey {
     const [first, ...others] = this.#keys.values()
-    if (first === undefined) throw new Error(`There is no signing key in ${this.#dir}.`)
+    if (first === undefined) {
+      throw new Fault('log-unavailable', `This process has no signing key: there is none in ${this.#dir}.`)
+    }
     return others.reduce((newest, key) => (age(key) > age(newest) ? key : newest), first)
   }
 
@@ -103,6 +119,10 @@ export class KeyFiles {
   forget(keyId: string): void {
     this.#keys.delete(keyId)
     rmSync(join(this.#dir, `${keyId}.json`), { force: true })
+  }
+
+  #readAll(): void {
+    for (const name of readdirSync(this.#dir).filter(name => name.endsWith('.json'))) this.#read(name)
   }
 
   #read(name: string): void {
@@ -134,9 +154,12 @@ export class KeyFiles {
 
 const age = (key: OwnKey): string => key.createdAt ?? ''
 
-/** Writes a file that only its owner may read. Whole and on disk when it returns, or not there at all. */
-export function writeSecret(path: string, text: string): void {
-  const temporary = `${path}.tmp`
+/**
+ * Writes a file that only its owner may read. Whole and on disk when it returns, or not there at all; one that is there
+ * meanwhile is left alone where that is asked for.
+ */
+export function writeSecret(path: string, text: string, mode: 'over' | 'unless-there' = 'over'): void {
+  const temporary = `${path}.${process.pid}.tmp`
   const file = openSync(temporary, 'w', 0o600)
   try {
     writeSync(file, text)
@@ -144,7 +167,16 @@ export function writeSecret(path: string, text: string): void {
   } finally {
     closeSync(file)
   }
-  renameSync(temporary, path)
+  if (mode === 'over') renameSync(temporary, path)
+  else {
+    try {
+      linkSync(temporary, path)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    } finally {
+      rmSync(temporary)
+    }
+  }
   const folder = openSync(dirname(path), 'r')
   try {
     fsyncSync(folder)

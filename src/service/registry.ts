@@ -68,7 +68,11 @@ export class Registry {
 
   /** Signs the next entry of `ledger`; `log-unavailable` when the private key is not at hand. */
   signer(ledger: string): Signer {
-    const keyId = this.signingKey(ledger)
+    return this.signerUnder(ledger, this.signingKey(ledger))
+  }
+
+  /** Signs under the key of that id; `log-unavailable` when the private key is not at hand. */
+  signerUnder(ledger: string, keyId: string): Signer {
     const key = this.#files.get(keyId)
     if (key === undefined) {
       const detail = `The private key ${keyId}, which signs ${ledger}, is not in the keys folder: restore it from your backup.`

@@ -28,6 +28,8 @@ export interface SearchPart {
 export interface SearchOptions extends Pick<FollowerOptions, 'restMs' | 'isBusy' | 'onError'> {
   readonly config: Config
   readonly log: LogReader
+  /** What of the log this process keeps rows of; without it, it only searches. */
+  readonly followed: LogReader | undefined
   readonly logger: Logger
 }
 
@@ -49,8 +51,9 @@ const insertMsMax = 2_000
 
 /** Starts search in the background: nothing waits for ClickHouse, and its absence is one part's health. */
 export async function openSearch(options: SearchOptions): Promise<SearchPart> {
-  const { config, log, logger, restMs, isBusy, onError } = options
-  if (config.SEARCH === 'off') return searchOff
+  const { config, log, followed, logger, restMs, isBusy, onError } = options
+  // An engine of its own that nobody fills would find nothing.
+  if (config.SEARCH === 'off' || (followed === undefined && config.CLICKHOUSE_URL === undefined)) return searchOff
   const engine =
     config.CLICKHOUSE_URL === undefined ? await startEngine({ dir: engineFolder(config), log: logger }) : undefined
   const clickhouse = await openClickHouse(engine ?? serverOf(config), { hashLeaf })
@@ -59,34 +62,37 @@ export async function openSearch(options: SearchOptions): Promise<SearchPart> {
     onRemoved: (ledger, detail) =>
       logger.warn({ ledger, detail }, 'search rows were not of this log; they are removed and made again from it'),
   })
-  const follower = new Follower({
-    log,
-    view: rowsView(rows),
-    batch: insertEntriesMax,
-    restMs,
-    ...(isBusy && { isBusy }),
-    onError: (error, retryInMs) => {
-      // An engine that is still starting is no failure.
-      if (engine?.status() !== 'starting') onError(error, retryInMs)
-    },
-  })
+  const follower =
+    followed &&
+    new Follower({
+      log: followed,
+      view: rowsView(rows),
+      batch: insertEntriesMax,
+      restMs,
+      ...(isBusy && { isBusy }),
+      onError: (error, retryInMs) => {
+        // An engine that is still starting is no failure.
+        if (engine?.status() !== 'starting') onError(error, retryInMs)
+      },
+    })
   engine?.onChange(status => {
-    if (status === 'up') follower.retryNow()
+    if (status === 'up') follower?.retryNow()
   })
   return {
     search: {
       search: (...query) => rows.search(...query),
       position: ledger => rows.position(ledger),
-      reached: (ledger, seq, timeoutMs) => follower.reached(ledger, seq, timeoutMs),
+      reached: (ledger, seq, timeoutMs) =>
+        follower?.reached(ledger, seq, timeoutMs) ?? reachedElsewhere(rows, ledger, seq, timeoutMs),
     },
     follower,
     health: () => {
-      const detail = follower.failing ?? engineDetail(engine)
+      const detail = follower?.failing ?? engineDetail(engine)
       return { ready: detail === undefined, detail: detail ?? 'up' }
     },
     breakOff: () => clickhouse.close(),
     close: async () => {
-      const stopped = follower.stop()
+      const stopped = follower?.stop()
       await Promise.race([stopped, sleep(insertMsMax, undefined, { ref: false })])
       await clickhouse.close()
       await Promise.all([stopped, engine?.close()])
@@ -96,6 +102,16 @@ export async function openSearch(options: SearchOptions): Promise<SearchPart> {
 
 const engineDetail = (engine: Engine | undefined): string | undefined =>
   engine === undefined || engine.status() === 'up' ? undefined : (engine.reason ?? 'ClickHouse is starting')
+
+const pollMs = 50
+
+/** The same of rows that another process inserts. */
+async function reachedElsewhere(rows: HeldRows, ledger: string, seq: number, timeoutMs: number): Promise<boolean> {
+  for (const untilMs = performance.now() + timeoutMs; ; await sleep(pollMs)) {
+    if ((await rows.position(ledger)) >= seq) return true
+    if (performance.now() >= untilMs) return false
+  }
+}
 
 const rowsView = (rows: HeldRows): View => ({
   name: 'search',

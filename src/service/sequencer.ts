@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { textOf } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import type { Suite } from '../crypto/suite.ts'
-import { readEntry } from '../ledger/decode.ts'
 import { type Head, leafHashOf, type Seq, type StoredEntry } from '../ledger/entry.ts'
 import { emptyHead, type Sealed, seal } from '../ledger/seal.ts'
-import type { EventIntake, Placement, TakenEvent } from '../log/intake.ts'
+import type { Placement, TakenEvent } from '../log/intake.ts'
 import { type LedgerLog, NotWritten, WriteUnknown } from '../log/port.ts'
+import { holdsEvent, placementOf } from './answers.ts'
+import type { OnConflict, Placing } from './placing.ts'
 import type { Signer } from './signer.ts'
 
 export interface SequencerOptions {
@@ -23,7 +23,7 @@ export interface SequencerOptions {
   /** Called after a batch is durable and before anybody is answered; must not throw. */
   readonly onAppended: (ledger: string, entries: readonly StoredEntry[]) => void
   /** Called for each event whose identity was taken by other content; must not throw. */
-  readonly onConflict: (ledger: string, event: TakenEvent, first: Seq) => void
+  readonly onConflict: OnConflict
 }
 
 interface Job {
@@ -46,7 +46,7 @@ type Step = Placement | { readonly index: number; readonly says: 'first' | 'same
  * What it believes of a ledger is the head it last wrote. After `WriteUnknown` it believes nothing: it reads the head
  * back, and where neither the old head nor the new one is found it takes no more events.
  */
-export class Sequencer implements EventIntake {
+export class Sequencer implements Placing {
   readonly #options: SequencerOptions
   readonly #heads: Map<string, Head>
   readonly #queues = new Map<string, Job[]>()
@@ -210,13 +210,10 @@ export class Sequencer implements EventIntake {
   async #placedBefore(ledger: string, event: TakenEvent, seq: Seq): Promise<Placement> {
     const [stored] = await this.#options.log.read(ledger, seq, 1)
     if (stored === undefined) throw new Error(`the log names ${ledger} ${seq} and does not hold it`)
-    const leafHash = leafHashOf(this.#options.suite, stored.bytes)
-    if (!holdsEvent(stored, event)) {
-      this.#options.onConflict(ledger, event, seq)
-      return { status: 'conflict', seq, leafHash }
-    }
-    const { recorded_at, key_id } = readEntry(stored.bytes)
-    return { status: 'duplicate', seq, leafHash, recordedAt: recorded_at, keyId: key_id, signature: stored.signature }
+    const { suite, onConflict } = this.#options
+    if (holdsEvent(stored, event)) return placementOf(suite, 'duplicate', stored)
+    onConflict(ledger, event, seq)
+    return { status: 'conflict', seq, leafHash: leafHashOf(suite, stored.bytes) }
   }
 
   async #append(ledger: string, fresh: readonly TakenEvent[]): Promise<readonly Created[]> {
@@ -285,13 +282,6 @@ const stored = (entry: Sealed, signature: Uint8Array | undefined): StoredEntry =
   if (signature === undefined) throw new Error(`no signature for seq ${entry.seq}`)
   return { seq: entry.seq, bytes: entry.bytes, signature }
 }
-
-/**
- * Whether the entry's event is `event`, byte for byte. The entry begins with its event's RFC 8785 text, and no JSON object
- * is the beginning of another, so equal beginnings are equal events.
- */
-const holdsEvent = (entry: StoredEntry, event: TakenEvent): boolean =>
-  textOf(entry.bytes)?.startsWith(`{"event":${event.canonical},"intake":`) === true
 
 function faultOf(error: unknown): Fault {
   if (!(error instanceof NotWritten)) return new Fault('internal', 'The events could not be placed.', [], error)

@@ -1,28 +1,26 @@
 import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { pino } from 'pino'
 import manifest from '../../package.json' with { type: 'json' }
 import { Fault } from '../base/fault.ts'
 import { nodeSuite } from '../crypto/node.ts'
 import { buildApp } from '../http/app.ts'
 import { defaultLimits, type Limits } from '../http/ports.ts'
-import type { Head } from '../ledger/entry.ts'
 import type { EventIntake } from '../log/intake.ts'
-import type { LogReader } from '../log/port.ts'
 import { Admin } from './admin.ts'
 import { closeAll } from './close-all.ts'
+import { openCluster } from './cluster/open.ts'
 import type { Config } from './config.ts'
 import { recordConflicts } from './conflicts.ts'
 import { forgetDeadReaders } from './dead-readers.ts'
-import { ensureAdminToken, ensureOrigin } from './first-start.ts'
+import { ensureAdminToken } from './first-start.ts'
 import { healthOf } from './health.ts'
-import { KeyFiles } from './key-files.ts'
+import { KeyFiles, keysFolder } from './key-files.ts'
 import { serviceMetrics } from './metrics.ts'
-import { openLog } from './open-log.ts'
-import { Registry } from './registry.ts'
+import type { Placing } from './placing.ts'
 import { openSearch } from './search.ts'
-import { Sequencer } from './sequencer.ts'
+import { openSingle } from './single.ts'
 import { followState, StateView } from './state-view.ts'
+import { openWaitingRoom } from './waiting-room.ts'
 
 /** A running service. */
 export interface Service {
@@ -36,8 +34,6 @@ export interface Service {
 
 /** The ledger that every installation has. */
 const defaultLedger = 'default'
-/** Entries that one append takes at most, unless one request brings more: bounds how long a reply waits for others. */
-const appendEntriesMax = 1_000
 const stateBatch = 5_000
 /** Rests between steps: a view that lags by so little costs ingest less, and whoever waits for it cuts them short. */
 const stateRestMs = 25
@@ -48,7 +44,7 @@ const searchesEndMs = 5_000
 const tokenLengthMin = 16
 
 /**
- * Starts the embedded service on `config.DATA_DIR`, making what a first start needs. Throws what the log throws
+ * Starts the service on `config.DATA_DIR`, embedded or as a process of a cluster, making what a first start needs. Throws what the log throws
  * (`LogInUse`, `LogUnreadable`, `NotWritten`) and plain errors that say what to do; whatever was begun is let go again.
  */
 export async function startService(config: Config): Promise<Service> {
@@ -72,22 +68,37 @@ async function start(
   close: () => Promise<void>,
 ): Promise<Service> {
   const clock = (): Date => new Date()
-  const dataDir = config.DATA_DIR
+  const { DATA_DIR: dataDir, ROLES: roles, KAFKA_BROKERS: brokers } = config
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-  const log = await openLog(config, logger)
-  closers.push(() => log.close())
-  closers.push(forgetDeadReaders(log, logger))
-  const keys = KeyFiles.open(join(dataDir, 'keys'), nodeSuite, config.LEDGER_KEY, clock())
-  const registry = await Registry.open(log, log.views, keys)
+  const room = brokers === undefined ? undefined : await openWaitingRoom(config, `Kafka at ${brokers.join()}`)
+  if (room !== undefined) closers.push(() => room.close())
+  // Among several processes, the first makes the key that the others are to be given.
+  const makeAt = brokers === undefined ? clock() : undefined
+  const keys = KeyFiles.open(keysFolder(config), nodeSuite, config.LEDGER_KEY, makeAt)
   const metrics = serviceMetrics({
-    queued: () => sequencer.queued,
-    ledgers: () => sequencer.ledgers(),
-    head: ledger => sequencer.head(ledger)?.seq ?? -1,
+    queued: () => placing.queued,
+    ledgers: () => placing.ledgers(),
+    head: ledger => placing.head(ledger)?.seq ?? -1,
     positions: ledger => ({
-      state: state.follower.position(ledger),
+      ...(state && { state: state.follower.position(ledger) }),
       ...(search.follower && { search: search.follower.position(ledger) }),
     }),
   })
+  const grown: (() => void)[] = []
+  const core = await (brokers === undefined ? openSingle : openCluster)({
+    ...{ config, logger, suite: nodeSuite, clock, keys, metrics, closers },
+    onGrown: (ledger, entries) => {
+      metrics.appended.inc({ ledger }, entries.length)
+      metrics.batchEvents.observe(entries.length)
+      for (const wake of grown) wake()
+    },
+    onConflict: (ledger, event, first) => {
+      metrics.conflicts.inc({ ledger })
+      conflicts(ledger, event, first)
+    },
+  })
+  const { log, registry, placing, origin } = core
+  closers.push(forgetDeadReaders(log, logger))
   const onBehind = (view: string) => (error: unknown, retryInMs: number) => {
     metrics.viewFailures.inc({ view })
     logger.warn({ err: error, view, retryInMs }, 'a view could not follow; it is tried again')
@@ -101,68 +112,65 @@ async function start(
   const search = await openSearch({
     config,
     log,
+    followed: roles.includes('follower') ? core.followed : undefined,
     logger,
     restMs: searchRestMs,
-    isBusy: () => sequencer.busy,
+    isBusy: () => placing.busy,
     onError: onBehind('search'),
   })
   closers.push(() => search.close())
-  const sequencer: Sequencer = new Sequencer({
-    log,
-    suite: nodeSuite,
-    signerOf: ledger => registry.signer(ledger),
-    heads: await headsOf(log),
-    queueEventsMax: config.QUEUE_EVENTS_MAX,
-    batchEventsMax: appendEntriesMax,
-    onAppended: (ledger, entries) => {
-      registry.fold(ledger, entries)
-      metrics.appended.inc({ ledger }, entries.length)
-      metrics.batchEvents.observe(entries.length)
-      state.follower.wake()
-      search.follower?.wake()
-    },
-    onConflict: (ledger, event, first) => {
-      metrics.conflicts.inc({ ledger })
-      conflicts(ledger, event, first)
-    },
-  })
-  closers.push(() => sequencer.stop())
-  const origin = ensureOrigin(dataDir, config.ORIGIN)
-  const conflicts = recordConflicts({ sequencer, origin, suite: nodeSuite, clock, logger })
-  const admin = new Admin({ sequencer, registry, keys, origin, clock })
-  if (sequencer.head(defaultLedger) === undefined) await admin.createLedger(defaultLedger, 'ledger')
+  grown.push(
+    () => state.follower.wake(),
+    () => search.follower?.wake(),
+  )
+  const conflicts = recordConflicts({ placing, origin, suite: nodeSuite, clock, logger })
+  const admin = new Admin({ placing, registry, keys, origin, clock })
+  await core.start()
+  if (roles.includes('sequencer')) await ensureLedger(admin, placing)
   if ((config.ADMIN_TOKEN?.length ?? tokenLengthMin) < tokenLengthMin) {
     logger.warn('the configured admin token is short enough to be guessed')
   }
-  const adminToken = await ensureAdminToken(dataDir, log, config.ADMIN_TOKEN, clock())
+  const isDoor = roles.includes('http')
+  const adminToken = isDoor ? await ensureAdminToken(dataDir, log, config.ADMIN_TOKEN, clock()) : undefined
 
-  state.follower.start()
+  if (isDoor) state.follower.start()
   search.follower?.start()
   closers.push(() => state.follower.stop())
   const app = await buildApp({
-    intake: guarded(sequencer, origin),
+    intake: guarded(placing, origin),
     log,
     leases: state.leases,
     search: search.search,
     control: log,
     admin,
     emitters: ledger => registry.emitters(ledger),
-    health: () => healthOf({ sequencer, search: search.health(), state: state.follower }),
+    health: () =>
+      healthOf({ placing, own: core.health(), search: search.health(), ...(isDoor && { state: state.follower }) }),
     metrics: metrics.registry,
     logger,
     clock,
     suite: nodeSuite,
     limits: limitsOf(config),
     version: manifest.version,
+    isDoor,
   })
   closers.push(async () => {
     // A search of a ClickHouse that hangs would hold up everybody else's end.
     const timer = setTimeout(() => void search.breakOff(), searchesEndMs)
     await app.close().finally(() => clearTimeout(timer))
   })
-  const url = await app.listen({ host: config.HOST, port: config.PORT })
-  logger.info({ url, dataDir, origin }, 'listening')
+  await room?.close()
+  const url = await app.listen({ host: config.HOST, port: room?.port ?? config.PORT })
+  logger.info({ url, dataDir, origin, roles }, 'listening')
   return { url, adminToken, close }
+}
+
+/** Makes the ledger that every installation has, unless it is there: of several processes, one does. */
+async function ensureLedger(admin: Admin, placing: Placing): Promise<void> {
+  if (placing.head(defaultLedger) !== undefined) return
+  await admin.createLedger(defaultLedger, 'ledger').catch((error: unknown) => {
+    if (!(error instanceof Fault && error.code === 'ledger-exists')) throw error
+  })
 }
 
 /** The door for everybody else: what a ledger says of itself has its own source, and nobody else takes ids there. */
@@ -178,15 +186,6 @@ const guarded = (intake: EventIntake, origin: string): EventIntake => ({
     return Promise.reject(new Fault('invalid-event', 'Only the ledger itself speaks under its own source.', errors))
   },
 })
-
-async function headsOf(log: LogReader): Promise<Map<string, Head>> {
-  const heads = new Map<string, Head>()
-  for (const ledger of await log.ledgers()) {
-    const head = await log.head(ledger)
-    if (head !== undefined) heads.set(ledger, head)
-  }
-  return heads
-}
 
 const limitsOf = (config: Config): Limits => ({
   ...defaultLimits,

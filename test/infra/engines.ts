@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { findJava, findMaven } from '../../infra/kafka/java.ts'
 
 /** Why the tests of Kafka cannot run on this machine; `false` where they can. */
@@ -7,3 +8,6 @@ export const noKafka = await findJava()
     () => false as const,
     (error: Error) => `no Kafka here: ${error.message}`,
   )
+
+/** Why certificates cannot be made on this machine; `false` where they can. */
+export const noOpenssl = spawnSync('openssl', ['version']).status === 0 ? false : 'openssl does not run here'

@@ -3,13 +3,17 @@ import { type Admin, Kafka, logLevel } from 'kafkajs'
 /** The few things that a test does with a broker, each with a client of its own. */
 export class Client {
   readonly #brokers: string[]
+  readonly #retries: number
 
-  constructor(bootstrap: readonly string[]) {
+  /** By default it has patience for a leader's death on a busy machine. */
+  constructor(bootstrap: readonly string[], retries = 20) {
     this.#brokers = [...bootstrap]
+    this.#retries = retries
   }
 
   #kafka(): Kafka {
-    return new Kafka({ brokers: this.#brokers, logLevel: logLevel.NOTHING })
+    const retry = { retries: this.#retries, maxRetryTime: 1_000 }
+    return new Kafka({ brokers: this.#brokers, logLevel: logLevel.NOTHING, retry })
   }
 
   async asAdmin<T>(work: (admin: Admin) => Promise<T>): Promise<T> {

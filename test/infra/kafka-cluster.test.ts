@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import kafkajs from 'kafkajs'
 import { type RunningKafka, startKafka } from '../../infra/kafka/start.ts'
+import { startRoute } from '../../infra/proxy/route.ts'
 import { noKafka } from './engines.ts'
 import { Client } from './kafka-client.ts'
 
@@ -13,7 +14,7 @@ describe('a Kafka of three brokers', { skip: noKafka }, () => {
   let kafka: RunningKafka
   let client: Client
   before(async () => {
-    kafka = await startKafka({ brokers: 3, dir })
+    kafka = await startKafka({ brokers: 3, dir, routes: 2 })
     client = new Client(kafka.bootstrap)
   })
   after(async () => {
@@ -32,6 +33,26 @@ describe('a Kafka of three brokers', { skip: noKafka }, () => {
       assert.equal(setTo('min.insync.replicas'), '2')
       assert.equal(setTo('unclean.leader.election.enable'), 'false')
     })
+  })
+
+  it('lets one client lose all brokers, and another that came by another route lose none', async () => {
+    const [near = [], far = []] = await Promise.all(kafka.routes.map(startRoute))
+    const [one, two] = [near, far].map(
+      proxies =>
+        new Client(
+          proxies.map(({ address }) => address),
+          0,
+        ),
+    )
+    const brokers = (client = two): Promise<number> | undefined =>
+      client?.asAdmin(async admin => (await admin.describeCluster()).brokers.length)
+    assert.equal(await brokers(one), 3)
+    for (const proxy of near) proxy.weather({ refuse: true })
+    await assert.rejects(async () => brokers(one))
+    assert.equal(await brokers(two), 3)
+    for (const proxy of near) proxy.weather({})
+    assert.equal(await brokers(one), 3)
+    await Promise.all([...near, ...far].map(proxy => proxy.close()))
   })
 
   it('takes records and gives them back while one broker is dead, and takes it in again', async () => {

@@ -9,6 +9,8 @@ import { openFolder } from '../../infra/kafka/folder.ts'
 import { lock } from '../../infra/kafka/lock.ts'
 import { serverProperties } from '../../infra/kafka/properties.ts'
 import { type RunningKafka, startKafka } from '../../infra/kafka/start.ts'
+import { api } from '../../infra/proxy/plan.ts'
+import { startRoute } from '../../infra/proxy/route.ts'
 import { noKafka } from './engines.ts'
 import { Client } from './kafka-client.ts'
 
@@ -21,7 +23,7 @@ describe('a Kafka of one broker', { skip: noKafka }, () => {
   const deaths: number[] = []
   let kafka: RunningKafka
   before(async () => {
-    kafka = await startKafka({ brokers: 1, dir: folder, onDeath: broker => deaths.push(broker) })
+    kafka = await startKafka({ brokers: 1, dir: folder, routes: 1, onDeath: broker => deaths.push(broker) })
   })
   after(() => kafka.stop())
 
@@ -39,6 +41,22 @@ describe('a Kafka of one broker', { skip: noKafka }, () => {
       client().asAdmin(admin => admin.fetchTopicMetadata({ topics: ['unheard-of'] })),
       /does not host this topic/,
     )
+  })
+
+  it('sends whoever comes through a proxy back to the proxy, and says nothing of it to others', async () => {
+    const proxies = await startRoute(kafka.routes[0] ?? [])
+    const addresses = proxies.map(({ address }) => address)
+    const seen = (): number => proxies[0]?.seen(api.fetch) ?? 0
+    const told = (bootstrap: readonly string[]): Promise<string[]> =>
+      new Client(bootstrap).asAdmin(async admin =>
+        (await admin.describeCluster()).brokers.map(({ host, port }) => `${host}:${port}`),
+      )
+    assert.deepEqual(await told(addresses), addresses)
+    assert.deepEqual(await told(kafka.bootstrap), kafka.bootstrap)
+    assert.equal(seen(), 0)
+    assert.deepEqual(await new Client(addresses).read('things', 1), ['one'])
+    assert.ok(seen() > 0)
+    await Promise.all(proxies.map(proxy => proxy.close()))
   })
 
   it('has its records still after kill -9 and a new start', async () => {
@@ -110,6 +128,18 @@ describe('the properties of a broker', () => {
     assert.match(text, /^min\.insync\.replicas=2$/m)
     assert.match(text, /^controller\.quorum\.voters=1@127\.0\.0\.1:9101,2@127\.0\.0\.1:9102,3@127\.0\.0\.1:9103$/m)
     assert.match(text, /^listeners=PLAINTEXT:\/\/127\.0\.0\.1:9002,CONTROLLER:\/\/127\.0\.0\.1:9102$/m)
+  })
+
+  it('name the proxy of a route to whoever came by it', () => {
+    const text = serverProperties({
+      id: 1,
+      ports: [{ client: 1, controller: 2, routes: [{ own: 3, proxy: 4 }] }],
+      data: '/a',
+    })
+    assert.match(text, /^listeners=PLAINTEXT:.*:1,ROUTE1:.*:3,CONTROLLER:.*:2$/m)
+    assert.match(text, /^advertised\.listeners=PLAINTEXT:.*:1,ROUTE1:.*:4$/m)
+    assert.match(text, /^inter\.broker\.listener\.name=PLAINTEXT$/m)
+    assert.match(text, /^listener\.security\.protocol\.map=.*,ROUTE1:PLAINTEXT$/m)
   })
 
   it('name no address but loopback', () => {

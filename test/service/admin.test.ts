@@ -55,7 +55,7 @@ async function rig(dir: string): Promise<Rig> {
     onAppended: (ledger, entries) => registry.fold(ledger, entries),
     onConflict: () => {},
   })
-  const admin = new Admin({ sequencer, registry, keys, origin: 'ledger.example', clock: () => new Date() })
+  const admin = new Admin({ placing: sequencer, registry, keys, origin: 'ledger.example', clock: () => new Date() })
   let count = 0
   return Object.assign(rig, {
     admin,

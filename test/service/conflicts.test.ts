@@ -21,7 +21,7 @@ function rig() {
     },
   }
   const record = recordConflicts({
-    sequencer: {
+    placing: {
       submitOwn: async (_, [event]) => {
         const status = await made.answer()
         const { data } = JSON.parse(event?.canonical ?? '') as { data: { suppressed?: number } }

@@ -154,7 +154,7 @@ describe('a follower', () => {
       ledgers: () => ['a', 'b', 'c'],
       head: () => ({ seq: 49 as Seq, leafHash: '' as LeafHash, recordedAt: '' }),
     }
-    const leases = () => healthOf({ sequencer, search: { ready: true, detail: '' }, state: follower })[1]
+    const leases = () => healthOf({ placing: sequencer, search: { ready: true, detail: '' }, state: follower })[1]
     assert.deepEqual(leases(), {
       name: 'leases',
       ready: false,

@@ -26,6 +26,8 @@ describe('a service whose log is in Kafka', { skip: noKafka }, () => {
   const envOf = (prefix: string): Record<string, string> => ({
     AEP_LEDGER_KAFKA_BROKERS: kafka.bootstrap.join(),
     AEP_LEDGER_KAFKA_PREFIX: prefix,
+    AEP_LEDGER_KAFKA_PARTITIONS: '2',
+    AEP_LEDGER_SEQUENCE_PARTITIONS: 'all',
     AEP_LEDGER_SEARCH: 'off',
     AEP_LEDGER_LOG_LEVEL: 'error',
   })
@@ -37,7 +39,7 @@ describe('a service whose log is in Kafka', { skip: noKafka }, () => {
     assert.deepEqual(report.faults, [])
     assert.ok(report.acknowledged > 5)
     const elsewhere = await openKafkaLog({
-      brokers: kafka.bootstrap,
+      access: { brokers: kafka.bootstrap },
       prefix: 'crash',
       dir: join(dir, 'crash-elsewhere'),
     })

@@ -41,7 +41,7 @@ export interface OpenOptions extends RemoteOptions {
  */
 export async function openSource(text: string, options: OpenOptions, context: Context): Promise<Opened> {
   if (isUrl(text)) return openRemote(text, options, context)
-  if (isKafkaUrl(text)) return openKafka(text, options)
+  if (isKafkaUrl(text)) return openKafka(text, options, context)
   if (!existsSync(text))
     throw usageError(
       `${text} is not there.`,

@@ -9,30 +9,100 @@ export interface KafkaClient {
   create(topics: readonly NewTopic[]): Promise<void>
   /** Brokers that are up. */
   brokers(): Promise<number>
+  /** The partition of `key` among so many: Kafka's own rule, murmur2 of its bytes. */
+  partitionOf(key: string, partitions: number): number
   /**
    * Offsets that committed records may stand at: from `low` on and below `end`, the last stable offset. Not every offset
    * between them holds a record.
    */
-  bounds(topic: string): Promise<{ readonly low: number; readonly end: number }>
-  /** Committed records of partition 0 from offset `from` up to `end`, in order, in batches. */
-  read(topic: string, from: number, end: number): AsyncIterable<readonly KafkaRecord[]>
+  bounds(place: Place): Promise<Bounds>
+  /** Committed records from offset `from` up to `end`, in order, in batches. */
+  read(place: Place, from: number, end: number): AsyncIterable<readonly KafkaRecord[]>
+  /** Follows places for ever, through whatever happens to brokers and connections. */
+  tail(options: TailOptions): Promise<KafkaTail>
   /** Takes `transactionalId` over: whoever wrote under it is fenced, and its open transaction has ended, when it resolves. */
   writer(transactionalId: string): Promise<KafkaWriter>
+  /** Appends without a transaction. */
+  producer(): Promise<KafkaProducer>
+  /** Shares the partitions of a topic out among all processes that ask under the same name. It assigns, and nothing more. */
+  share(options: ShareOptions): Promise<Share>
+  /** Lets the records below `offset` go. */
+  trim(place: Place, offset: number): Promise<void>
   close(): Promise<void>
+}
+
+/** A partition of a topic. */
+export interface Place {
+  readonly topic: string
+  readonly partition: number
+}
+
+export const placeText = ({ topic, partition }: Place): string => `${topic}/${partition}`
+
+export interface Bounds {
+  readonly low: number
+  readonly end: number
 }
 
 /** One transaction after the other, under one transactional id. */
 export interface KafkaWriter {
   /**
-   * Writes all records to partition 0 of their topics, or none; durable by the topics' own rules when it resolves, with the
-   * offset behind the last of each topic. Throws `NotCommitted`, `Fenced`, or, where nobody knows, `CommitUnknown`; after any of them the writer is of no more use.
+   * Writes all records, or none, in their order within each place; durable by the topics' own rules when it resolves, with
+   * the offset behind the last of each place (`placeText`). Throws `NotCommitted`, `Fenced`, or, where nobody knows,
+   * `CommitUnknown`; after any of them the writer is of no more use.
    */
   commit(records: readonly NewRecord[]): Promise<ReadonlyMap<string, number>>
   close(): Promise<void>
 }
 
-export interface NewRecord {
+/** One send after the other. */
+export interface KafkaProducer {
+  /**
+   * Appends records, of one place, next to one another; durable when it resolves, with the offset of the first. Throws
+   * `SendUnknown`: they may be there, once; the producer is of no more use then.
+   */
+  send(records: readonly NewRecord[]): Promise<number>
+  close(): Promise<void>
+}
+
+export interface TailOptions {
+  readonly places: readonly (Place & { readonly from: number; readonly isPaused?: boolean })[]
+  /**
+   * Committed records of a place, in order, one call after the other for each place; `next` is the offset to go on from,
+   * which passes what no reader may see. What it throws stops that place for good, and is told to `onStopped`.
+   */
+  readonly take: (place: Place, records: readonly KafkaRecord[], next: number) => Promise<void>
+  readonly onStopped: (place: Place, error: unknown) => void
+  /** What stands in the way of all of it now; `undefined` when it is gone. */
+  readonly onTrouble: (error: unknown) => void
+}
+
+export interface KafkaTail {
+  pause(place: Place): void
+  /** Goes on at `from`, also with a place that was stopped. What was taken of it and not handed over yet is dropped. */
+  resume(place: Place, from: number): void
+  close(): Promise<void>
+}
+
+export interface ShareOptions {
+  readonly group: string
   readonly topic: string
+  /** Partitions that this process has from now on: all of them, each time. */
+  readonly onAssigned: (partitions: readonly number[]) => void
+  readonly onTrouble: (error: unknown) => void
+}
+
+/** After so long without a word, a member of a group counts as gone: the least that brokers allow by default. */
+export const sessionMs = 6_000
+
+export interface Share {
+  /** When the group last confirmed that this process is one of it, by `performance.now()`. */
+  readonly confirmedAtMs: number
+  /** Gives its partitions up, for others to have at once. */
+  close(): Promise<void>
+}
+
+export interface NewRecord extends Place {
   readonly key: string
   readonly value: Uint8Array
   readonly headers: Readonly<Record<string, Uint8Array>>
@@ -43,10 +113,13 @@ export interface KafkaRecord {
   readonly key: string
   readonly value: Uint8Array
   readonly headers: Readonly<Record<string, Uint8Array>>
+  /** As the topic's settings say: when its producer made it, or when the broker took it. Milliseconds. */
+  readonly timestampMs: number
 }
 
 export interface TopicState {
   readonly partitions: number
+  /** Copies of the partition that has the fewest. */
   readonly replicas: number
   /** Every setting in force, by its name in Kafka. */
   readonly settings: ReadonlyMap<string, string>
@@ -54,6 +127,7 @@ export interface TopicState {
 
 export interface NewTopic {
   readonly name: string
+  readonly partitions: number
   readonly replicas: number
   readonly settings: Readonly<Record<string, string>>
 }
@@ -77,4 +151,9 @@ export class CommitUnknown extends Error {
     super(`Nobody knows whether a transaction was committed: ${String(cause)}`, { cause })
     this.isFenced = isFenced
   }
+}
+
+/** Whether the records of a send are there is to be read back. */
+export class SendUnknown extends Error {
+  override readonly name = 'SendUnknown'
 }

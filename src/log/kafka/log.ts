@@ -5,266 +5,298 @@ import { batchFault, checkDigest } from '../check-batch.ts'
 import type { TokenRecord } from '../control.ts'
 import type { EmbeddedLog } from '../embedded/log.ts'
 import { type AppendBatch, type EventIdentity, LogUnreadable, NotWritten, WriteUnknown } from '../port.ts'
-import { CommitUnknown, Fenced, type KafkaClient, type KafkaWriter, type NewRecord } from './client.ts'
+import type { KafkaClient, KafkaRecord, KafkaTail, NewRecord, Place } from './client.ts'
+import type { Installation } from './installation.ts'
+import { Partition } from './partition.ts'
 import type { Positions } from './positions.ts'
-import { BatchReader, PartReader, partsOf, recordsOf } from './records.ts'
+import { PartReader, partsOf } from './records.ts'
+import type { Replica } from './replica.ts'
+import { Sender } from './sender.ts'
 import type { Topics } from './topics.ts'
 
 export interface KafkaLogParts {
   readonly client: KafkaClient
   readonly topics: Topics
-  readonly transactionalId: string
+  readonly prefix: string
+  readonly installation: Installation
   /** What was read from Kafka so far, kept here: entries, identities, heads, records, tokens. */
-  readonly replica: EmbeddedLog
+  readonly store: EmbeddedLog
   readonly positions: Positions
+  readonly replica: Replica
 }
 
+/** Takes records of a partition of intake, in order; `next` is the offset to go on from. */
+export type TakeIntake = (partition: number, records: readonly KafkaRecord[], next: number) => Promise<void>
+
 /**
- * The log in Kafka. Each batch is one transaction of the ledger topic; the truth is what a reader of committed records
- * finds there. This process keeps a replica of it in its own folder, which answers reads, knows every identity for ever,
- * and can be thrown away.
- *
- * Before the first write, and after anything that leaves doubt, it takes its transactional id over and only then reads up
- * to the end: nobody else can write behind what it has read. Once another process has taken the id over, it stays off.
+ * The log in Kafka. What is true is what a reader of committed records finds in the ledger topic; this process follows it
+ * into a replica in its own folder, which answers reads and knows every identity for ever. Each partition is written by its
+ * owner: see `Partition`. As a `LedgerLog` it takes a partition over when it first writes to it, and stays off once another
+ * process has done the same.
  */
 export class KafkaLog implements EmbeddedLog {
   readonly views: ViewStore
+  readonly installation: Installation
+  readonly topics: Topics
+  readonly client: KafkaClient
   readonly #parts: KafkaLogParts
-  #writer: KafkaWriter | undefined
-  /** Whether the replica may lack what is committed. */
-  #isInDoubt = true
-  #isFenced = false
+  readonly #sender: Sender
+  readonly #partReader = new PartReader()
+  readonly #turns = new Map<number, Promise<unknown>>()
+  /** Partitions that were written by `append`. */
+  readonly #appended = new Set<number>()
+  #tail: KafkaTail | undefined
+  #partitions: readonly Partition[] = []
+  #takeIntake: TakeIntake = async () => {}
+  #trouble: unknown
   #isClosed = false
-  /** Writes and readings-back, one after the other. */
-  #turn: Promise<unknown> = Promise.resolve()
 
-  constructor(parts: KafkaLogParts) {
+  private constructor(parts: KafkaLogParts) {
     this.#parts = parts
-    this.views = parts.replica.views
+    this.client = parts.client
+    this.topics = parts.topics
+    this.installation = parts.installation
+    this.views = parts.store.views
+    this.#sender = new Sender(parts.client)
+  }
+
+  /** Follows from where the replica stands; resolves when what was committed at the call is in it. */
+  static async start(parts: KafkaLogParts): Promise<KafkaLog> {
+    const log = new KafkaLog(parts)
+    try {
+      await log.#follow()
+      await log.current()
+      return log
+    } catch (error) {
+      await log.#tail?.close()
+      throw error
+    }
+  }
+
+  async #follow(): Promise<void> {
+    const { client, topics, replica, prefix, installation, store, positions } = this.#parts
+    const numbers = Array.from({ length: installation.partitions }, (_, number) => number)
+    const from = (place: Place) => ({ ...place, from: positions.get(place).offset })
+    const tail = await client.tail({
+      places: [
+        ...numbers.map(partition => from({ topic: topics.ledger, partition })),
+        ...numbers.map(partition => ({ topic: topics.intake, partition, from: 0, isPaused: true })),
+        ...[topics.control, topics.records].map(topic => from({ topic, partition: 0 })),
+      ],
+      take: (...taken) => this.#take(...taken),
+      onStopped: (place, error) => {
+        if (place.topic === topics.ledger) replica.stop(place.partition, unreadable(error))
+        else this.#trouble = error
+      },
+      onTrouble: error => {
+        this.#trouble = error
+      },
+    })
+    this.#tail = tail
+    const headOf = (ledger: string) => store.head(ledger)
+    this.#partitions = numbers.map(number => {
+      const transactionalId = `${prefix}.ledger-${number}`
+      return new Partition({ number, client, tail, replica, topics, transactionalId, headOf })
+    })
+  }
+
+  async #take(place: Place, records: readonly KafkaRecord[], next: number): Promise<void> {
+    const { topics, replica, store, positions } = this.#parts
+    if (place.topic === topics.ledger) return replica.take(place.partition, records, next)
+    if (place.topic === topics.intake) return this.#takeIntake(place.partition, records, next)
+    for (const record of records) {
+      if (place.topic === topics.control) {
+        if (record.key.startsWith(tokenPrefix)) await store.putToken(tokenIn(record.value))
+      } else {
+        const whole = this.#partReader.take(record)
+        if (whole !== undefined) await store.putRecord(whole.digest, whole.bytes)
+      }
+    }
+    positions.set(place, { offset: next, intake: 0 })
+  }
+
+  /** Resolves when everything that is committed now is in the replica, and the tokens with it. */
+  async current(): Promise<void> {
+    await Promise.all(this.#partitions.map(partition => this.#inTurn(partition, () => partition.current())))
+    const { client, positions, topics } = this.#parts
+    for (const topic of [topics.control, topics.records]) {
+      const place = { topic, partition: 0 }
+      const { end } = await client.bounds(place)
+      while (positions.get(place).offset < end && !this.#isClosed) await new Promise(resolve => setTimeout(resolve, 5))
+    }
+  }
+
+  get partitions(): readonly Partition[] {
+    return this.#partitions
+  }
+
+  /** The partition that a ledger lives in. */
+  partitionOf(ledger: string): Partition {
+    const number = this.#parts.client.partitionOf(ledger, this.#partitions.length)
+    const partition = this.#partitions[number]
+    if (partition === undefined) throw new RangeError(`There is no partition ${number}.`)
+    return partition
+  }
+
+  /** What keeps the replica from following, or `undefined`. */
+  get trouble(): unknown {
+    return this.#parts.replica.trouble ?? this.#trouble
+  }
+
+  /** Offset of intake up to which all is placed, as far as the replica knows. */
+  placed(partition: number): number {
+    return this.#parts.replica.placed(partition)
+  }
+
+  /** Offset of the ledger topic up to which the replica has all. */
+  position(partition: number): number {
+    return this.#parts.replica.position(partition)
+  }
+
+  /** Who takes what is read of intake, once `readIntake` has begun it. */
+  takeIntake(take: TakeIntake): void {
+    this.#takeIntake = take
+  }
+
+  readIntake(partition: number, from: number): void {
+    this.#tail?.resume({ topic: this.topics.intake, partition }, from)
+  }
+
+  pauseIntake(partition: number): void {
+    this.#tail?.pause({ topic: this.topics.intake, partition })
   }
 
   append(batch: AppendBatch): Promise<void> {
     const fault = batchFault(batch)
     if (fault !== undefined) return Promise.reject(new NotWritten('failed', fault))
-    return this.#write(() => this.#append(batch))
-  }
-
-  async #append(batch: AppendBatch): Promise<void> {
-    const { replica, topics } = this.#parts
-    const writer = await this.#ready()
-    const head = (await replica.head(batch.ledger)) ?? emptyHead
-    if (head.seq !== batch.after.seq || head.leafHash !== batch.after.leafHash) {
-      throw new NotWritten('head-moved', `The head of ${batch.ledger} is at seq ${head.seq}, not ${batch.after.seq}.`)
-    }
-    const taken = (await replica.find(batch.ledger, batch.ids)).findIndex(seq => seq !== undefined)
-    if (taken >= 0) throw new NotWritten('failed', `The event ${JSON.stringify(batch.ids[taken])} has a seq already.`)
-    await this.#commit(writer, recordsOf(topics.ledger, batch), () => replica.append(batch))
-  }
-
-  async putRecord(digest: string, bytes: Uint8Array): Promise<void> {
-    checkDigest(digest)
-    const own = new Uint8Array(bytes)
-    await this.#write(async () => {
-      const { replica, topics } = this.#parts
-      const writer = await this.#ready()
-      if ((await replica.record(digest)) !== undefined) return
-      await this.#commit(writer, partsOf(topics.records, digest, own), () => replica.putRecord(digest, own))
-    })
-  }
-
-  async putToken(token: TokenRecord): Promise<void> {
-    await this.#write(async () => {
-      const { replica, topics } = this.#parts
-      const writer = await this.#ready()
-      const record = { topic: topics.control, key: token.id, value: Buffer.from(JSON.stringify(token)), headers: {} }
-      await this.#commit(writer, [record], () => replica.putToken(token))
-    })
-  }
-
-  /** In turn; a log that can't be believed takes nothing, which is how a writer is told of it. */
-  #write(work: () => Promise<void>): Promise<void> {
-    return this.#inTurn(work).catch(error => {
+    const partition = this.partitionOf(batch.ledger)
+    this.#appended.add(partition.number)
+    return this.#inTurn(partition, () => this.#append(partition, batch)).catch(error => {
       throw error instanceof LogUnreadable ? new NotWritten('failed', error.message, error) : error
     })
   }
 
-  /** The one durable write; `keep` then puts the same into the replica. */
-  async #commit(writer: KafkaWriter, records: readonly NewRecord[], keep: () => Promise<void>): Promise<void> {
-    const ends = await writer.commit(records).catch(async error => {
-      await this.#drop()
-      throw this.#outcome(error)
-    })
-    try {
-      await keep()
-    } catch (error) {
-      await this.#drop()
-      throw new WriteUnknown('The batch is in Kafka, and could not be kept here.', error)
+  async #append(partition: Partition, batch: AppendBatch): Promise<void> {
+    await this.#owned(partition)
+    const { store } = this.#parts
+    const head = (await store.head(batch.ledger)) ?? emptyHead
+    if (head.seq !== batch.after.seq || head.leafHash !== batch.after.leafHash) {
+      throw new NotWritten('head-moved', `The head of ${batch.ledger} is at seq ${head.seq}, not ${batch.after.seq}.`)
     }
-    for (const [topic, end] of ends) this.#parts.positions.set(topic, end)
+    const taken = (await store.find(batch.ledger, batch.ids)).findIndex(seq => seq !== undefined)
+    if (taken >= 0) throw new NotWritten('failed', `The event ${JSON.stringify(batch.ids[taken])} has a seq already.`)
+    await partition.write({ batches: [batch] })
   }
 
-  #outcome(error: unknown): NotWritten | WriteUnknown {
-    if (error instanceof CommitUnknown) {
-      this.#isFenced ||= error.isFenced
-      return new WriteUnknown(error.message, error)
+  async #owned(partition: Partition): Promise<void> {
+    if (this.#isClosed) throw closed()
+    if (partition.isOwned) return
+    if (partition.isFenced) {
+      throw new NotWritten(
+        'closed',
+        'Another process writes this log now: this one stays off until it is started again.',
+      )
     }
-    if (error instanceof Fenced) {
-      this.#isFenced = true
-      return elsewhere(error)
-    }
-    return new NotWritten('failed', `Kafka took nothing: ${(error as Error).message}`, error)
-  }
-
-  /** A writer that nobody else can write behind, and a replica that has everything up to it. */
-  async #ready(): Promise<KafkaWriter> {
-    if (this.#isClosed) throw new NotWritten('closed', 'The log is closed.')
-    if (this.#isFenced) throw elsewhere()
     try {
-      this.#writer ??= await this.#parts.client.writer(this.#parts.transactionalId)
-      if (this.#isInDoubt) await this.#catchUp()
-      return this.#writer
+      await partition.own()
     } catch (error) {
       if (error instanceof LogUnreadable) throw error
       throw new NotWritten('failed', `Kafka can't be reached: ${(error as Error).message}`, error)
     }
   }
 
-  async #drop(): Promise<void> {
-    this.#isInDoubt = true
-    const writer = this.#writer
-    this.#writer = undefined
-    await writer?.close().catch(() => {})
-  }
-
-  /** Takes the log over and reads up to its end: what `open` does, and whoever was left in doubt. */
-  async certain(): Promise<void> {
-    await this.#inTurn(async () => {
-      if (this.#isFenced) await this.#catchUp()
-      else await this.#ready()
-    })
-  }
-
-  async #catchUp(): Promise<void> {
-    const { topics, replica } = this.#parts
-    const batches = new BatchReader()
-    const parts = new PartReader()
-    await this.#follow(topics.control, async ({ value }) => {
-      await replica.putToken(JSON.parse(Buffer.from(value).toString()) as TokenRecord)
-    })
-    await this.#follow(topics.records, async record => {
-      const whole = parts.take(record)
-      if (whole !== undefined) await replica.putRecord(whole.digest, whole.bytes)
-    })
-    await this.#follow(topics.ledger, async record => {
-      const batch = batches.take(record)
-      if (batch !== undefined) await this.#keep(batch, record.offset)
-    })
-    this.#parts.positions.save()
-    this.#isInDoubt = false
-  }
-
-  async #follow(topic: string, take: (record: Parameters<BatchReader['take']>[0]) => Promise<void>): Promise<void> {
-    const { client, positions, topics } = this.#parts
-    const { low, end } = await client.bounds(topic)
-    const from = positions.get(topic)
-    if (topic !== topics.control && low > 0) {
-      throw new LogUnreadable(
-        `The topic ${topic} has lost its records before offset ${low}. Restore it, or name another cluster.`,
-      )
+  async head(ledger: string): Promise<Head | undefined> {
+    const partition = this.partitionOf(ledger)
+    // One that this process wrote and then had to let go: whether its last write is there is known from the topic alone.
+    if (this.#appended.has(partition.number) && !partition.isOwned && !this.#isClosed) {
+      await this.#inTurn(partition, () => (partition.isFenced ? partition.current() : this.#owned(partition)))
     }
-    if (end < from) {
-      throw new LogUnreadable(
-        `The topic ${topic} ends at offset ${end}, and was read up to ${from} before: records were cut off, or this is another cluster.`,
-      )
-    }
-    for await (const records of client.read(topic, from, end)) for (const record of records) await take(record)
-    positions.set(topic, end)
+    return this.#parts.store.head(ledger)
   }
 
-  /** Puts a batch that stands in Kafka into the replica, once. */
-  async #keep(batch: AppendBatch, offset: number): Promise<void> {
-    const { replica } = this.#parts
-    const head = (await replica.head(batch.ledger)) ?? emptyHead
-    if (batch.head.seq > head.seq) {
-      await replica.append(batch).catch(error => {
-        if (!(error instanceof NotWritten) || (error.reason !== 'head-moved' && error.reason !== 'failed')) throw error
-        throw forked(batch, offset, error)
-      })
-      return
-    }
-    // It was kept before, and read again; another content at the same place is another history.
-    const kept = await replica.read(
-      batch.ledger,
-      batch.entries[0]?.seq ?? 0,
-      batch.entries.length,
-      Number.MAX_SAFE_INTEGER,
-    )
-    const isSame = batch.entries.every(({ bytes, signature }, n) => {
-      const one = kept[n]
-      return one !== undefined && Buffer.from(one.bytes).equals(bytes) && Buffer.from(one.signature).equals(signature)
+  async putRecord(digest: string, bytes: Uint8Array): Promise<void> {
+    checkDigest(digest)
+    const { store, topics } = this.#parts
+    if (this.#isClosed) throw closed()
+    if ((await store.record(digest)) !== undefined) return
+    const own = new Uint8Array(bytes)
+    for (const part of partsOf({ topic: topics.records, partition: 0 }, digest, own)) await this.#send(part)
+    await store.putRecord(digest, own)
+  }
+
+  async putToken(token: TokenRecord): Promise<void> {
+    const value = Buffer.from(JSON.stringify(token))
+    await this.#send({ topic: this.topics.control, partition: 0, key: `${tokenPrefix}${token.id}`, value, headers: {} })
+    await this.#parts.store.putToken(token)
+  }
+
+  async #send(record: NewRecord): Promise<void> {
+    if (this.#isClosed) throw closed()
+    await this.#sender.send([record]).catch(error => {
+      throw new WriteUnknown(`Kafka gave no answer: ${(error as Error).message}`, error)
     })
-    if (!isSame) throw forked(batch, offset)
   }
 
   ledgers(): Promise<readonly string[]> {
-    return this.#parts.replica.ledgers()
-  }
-
-  async head(ledger: string): Promise<Head | undefined> {
-    if (this.#isInDoubt && !this.#isClosed) await this.certain()
-    return this.#parts.replica.head(ledger)
+    return this.#parts.store.ledgers()
   }
 
   read(ledger: string, from: number, limit: number, bytesMax?: number): Promise<readonly StoredEntry[]> {
-    return this.#parts.replica.read(ledger, from, limit, bytesMax)
+    return this.#parts.store.read(ledger, from, limit, bytesMax)
   }
 
   find(ledger: string, ids: readonly EventIdentity[]): Promise<readonly (Seq | undefined)[]> {
-    return this.#parts.replica.find(ledger, ids)
+    return this.#parts.store.find(ledger, ids)
   }
 
   record(digest: string): Promise<Uint8Array | undefined> {
-    return this.#parts.replica.record(digest)
+    return this.#parts.store.record(digest)
   }
 
   tokens(): Promise<readonly TokenRecord[]> {
-    return this.#parts.replica.tokens()
+    return this.#parts.store.tokens()
   }
 
   backup(folder: string): Promise<void> {
-    return this.#parts.replica.backup(folder)
+    return this.#parts.store.backup(folder)
   }
 
   clearReaders(): number {
-    return this.#parts.replica.clearReaders()
+    return this.#parts.store.clearReaders()
   }
 
   async close(): Promise<void> {
-    if (this.#isClosed) return void (await this.#turn)
+    if (this.#isClosed) return
     this.#isClosed = true
-    this.#turn = this.#turn.then(async () => {
-      const { client, replica, positions } = this.#parts
-      await this.#writer?.close().catch(() => {})
-      await client.close().catch(() => {})
-      await replica.close()
-      positions.save()
-    })
-    await this.#turn
+    const { client, store, positions } = this.#parts
+    await Promise.all(this.#partitions.map(partition => this.#inTurn(partition, () => partition.release())))
+    await this.#sender.close()
+    await this.#tail?.close()
+    await client.close().catch(() => {})
+    await store.close()
+    positions.save()
   }
 
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#turn.then(work)
-    this.#turn = turn.catch(() => {})
+  /** Work on a partition, one after the other. */
+  #inTurn<T>({ number }: Partition, work: () => Promise<T>): Promise<T> {
+    const turn = (this.#turns.get(number) ?? Promise.resolve()).then(work)
+    this.#turns.set(
+      number,
+      turn.catch(() => {}),
+    )
     return turn
   }
 }
 
-const elsewhere = (cause?: unknown): NotWritten =>
-  new NotWritten('closed', 'Another process writes this log now: this one stays off until it is started again.', cause)
+const closed = (): NotWritten => new NotWritten('closed', 'The log is closed.')
 
-const forked = ({ ledger, entries }: AppendBatch, offset: number, cause?: unknown): LogUnreadable =>
-  new LogUnreadable(
-    `The ledger topic holds, up to offset ${offset}, another history of ${ledger} from seq ${entries[0]?.seq} on than the one ` +
-      'that was read before. Verify both before anything is written.',
-    cause,
-  )
+/** Keys of the control topic that hold a token begin so. */
+const tokenPrefix = 'token/'
+
+const tokenIn = (value: Uint8Array): TokenRecord => JSON.parse(Buffer.from(value).toString()) as TokenRecord
+
+/** A place that can't be followed any further: what stopped it is for people to look at. */
+const unreadable = (error: unknown): LogUnreadable =>
+  error instanceof LogUnreadable
+    ? error
+    : new LogUnreadable(`The ledger topic can't be followed: ${String(error)}`, error)

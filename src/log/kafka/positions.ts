@@ -1,12 +1,21 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { LogUnreadable } from '../port.ts'
+import { type Place, placeText } from './client.ts'
 
-/** How far each topic was read into the replica. What is lost of it is read again, and recognised. */
+/** How far a place was read into the replica. */
+export interface Position {
+  /** Offset to read from next. */
+  readonly offset: number
+  /** Of a partition of the ledger topic: the offset of intake that comes next after all that was read. */
+  readonly intake: number
+}
+
+/** How far each place was read into the replica. What is lost of it is read again, and recognised. */
 export interface Positions {
-  /** Offset to read from next; 0 at first. */
-  get(topic: string): number
-  set(topic: string, offset: number): void
+  /** From the beginning at first. */
+  get(place: Place): Position
+  set(place: Place, position: Position): void
   save(): void
 }
 
@@ -25,24 +34,26 @@ export function openPositions(dir: string, topics: readonly string[]): Positions
   if (!isReplica && existsSync(join(dir, 'log'))) {
     throw new LogUnreadable(`${dir} holds a log of its own, which is not in Kafka: name another data folder.`)
   }
-  const offsets = new Map(isReplica ? Object.entries(parse(path)) : topics.map(topic => [topic, 0]))
-  const other = topics.find(topic => !offsets.has(topic))
+  const held: Held = isReplica ? parse(path) : { topics, positions: {} }
+  const other = topics.find(topic => !held.topics.includes(topic))
   if (other !== undefined) {
     throw new LogUnreadable(
-      `${dir} holds a replica of ${[...offsets.keys()].join(', ')}, not of ${other}: name another data folder.`,
+      `${dir} holds a replica of ${held.topics.join(', ')}, not of ${other}: name another data folder.`,
     )
   }
+  const positions = new Map(Object.entries(held.positions))
   let unsaved = 0
   const save = (): void => {
-    writeFileSync(`${path}.new`, `${JSON.stringify(Object.fromEntries(offsets), null, 2)}\n`)
+    const text = JSON.stringify({ topics, positions: Object.fromEntries(positions) } satisfies Held, null, 2)
+    writeFileSync(`${path}.new`, `${text}\n`)
     renameSync(`${path}.new`, path)
     unsaved = 0
   }
   if (!isReplica) save()
   return {
-    get: topic => offsets.get(topic) ?? 0,
-    set(topic, offset) {
-      offsets.set(topic, offset)
+    get: place => positions.get(placeText(place)) ?? { offset: 0, intake: 0 },
+    set(place, position) {
+      positions.set(placeText(place), position)
       unsaved += 1
       if (unsaved >= setsPerSave) save()
     },
@@ -50,10 +61,18 @@ export function openPositions(dir: string, topics: readonly string[]): Positions
   }
 }
 
-function parse(path: string): Record<string, number> {
+interface Held {
+  readonly topics: readonly string[]
+  readonly positions: Readonly<Record<string, Position>>
+}
+
+function parse(path: string): Held {
   try {
-    const value = JSON.parse(readFileSync(path, 'utf8')) as Record<string, number>
-    if (Object.values(value).every(offset => Number.isSafeInteger(offset) && offset >= 0)) return value
+    const { topics, positions } = JSON.parse(readFileSync(path, 'utf8')) as Held
+    const isSound = Object.values(positions).every(({ offset, intake }) => isOffset(offset) && isOffset(intake))
+    if (isSound && topics.every(topic => typeof topic === 'string')) return { topics, positions }
   } catch {}
   throw new LogUnreadable(`${path} is damaged. Remove it: the log is then read from Kafka again.`)
 }
+
+const isOffset = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0

@@ -1,4 +1,9 @@
+import { LogUnreadable } from '../port.ts'
+import type { KafkaAccess } from './access.ts'
+import type { KafkaClient, KafkaRecord } from './client.ts'
 import { kafkajsClient } from './kafkajs.ts'
+import { refusalOf } from './kafkajs-refusal.ts'
+import { markKey } from './records.ts'
 import { topicsOf } from './topics.ts'
 
 /** The ledger topic as anybody reads it who trusts nobody: records as they stand, in their order, unjudged. */
@@ -10,21 +15,48 @@ export interface LedgerTopic {
   close(): Promise<void>
 }
 
-/** Opens the ledger topic of `prefix` for reading: makes nothing, fences nobody. Throws what the client throws. */
-export async function openLedgerTopic(brokers: readonly string[], prefix: string): Promise<LedgerTopic> {
-  const client = await kafkajsClient(brokers)
+/**
+ * Opens the ledger topic of `prefix` for reading: makes nothing, fences nobody. Throws `KafkaRefused`, there and
+ * in every reading, and what else the client throws.
+ */
+export async function openLedgerTopic(access: KafkaAccess, prefix: string): Promise<LedgerTopic> {
+  const client = await kafkajsClient(access)
   try {
     const topic = topicsOf(prefix).ledger
-    const { low, end } = await client.bounds(topic)
+    const state = (await client.topics([topic])).get(topic)
+    if (state === undefined) throw new LogUnreadable(`There is no topic ${topic} at ${access.brokers.join()}.`)
+    const places = Array.from({ length: state.partitions }, (_, partition) => ({ topic, partition }))
+    const extents = await Promise.all(places.map(async place => ({ place, ...(await client.bounds(place)) })))
+    /** Partitions that a key was found in, once all were read. */
+    let found: Map<string, Set<number>> | undefined
+    async function* records(key?: string): AsyncGenerator<readonly KafkaRecord[], void, undefined> {
+      const partitions = key === undefined ? undefined : found?.get(key)
+      for (const { place, low, end } of extents) {
+        if (partitions === undefined || partitions.has(place.partition)) yield* read(place, low, end)
+      }
+    }
+    async function* read(...range: Parameters<KafkaClient['read']>): AsyncGenerator<readonly KafkaRecord[]> {
+      try {
+        yield* client.read(...range)
+      } catch (error) {
+        throw refusalOf(error, access) ?? error
+      }
+    }
     return {
       async ledgers() {
-        const names = new Set<string>()
-        for await (const records of client.read(topic, low, end)) for (const { key } of records) names.add(key)
-        return [...names].sort()
+        const places = new Map<string, Set<number>>()
+        for (const { place, low, end } of extents) {
+          for await (const batch of read(place, low, end)) {
+            for (const { key } of batch)
+              if (key !== markKey) places.set(key, (places.get(key) ?? new Set()).add(place.partition))
+          }
+        }
+        found = places
+        return [...places.keys()].sort()
       },
       async *entries(ledger) {
-        for await (const records of client.read(topic, low, end)) {
-          const own = records.filter(({ key }) => key === ledger)
+        for await (const batch of records(ledger)) {
+          const own = batch.filter(({ key }) => key === ledger)
           if (own.length === 0) continue
           yield own.map(({ value, headers }) => ({ bytes: value, signature: headers['sig'] ?? new Uint8Array() }))
         }
@@ -33,6 +65,6 @@ export async function openLedgerTopic(brokers: readonly string[], prefix: string
     }
   } catch (error) {
     await client.close()
-    throw error
+    throw refusalOf(error, access) ?? error
   }
 }

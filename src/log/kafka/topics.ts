@@ -1,74 +1,124 @@
 import { LogUnreadable } from '../port.ts'
-import type { KafkaClient } from './client.ts'
+import type { KafkaClient, NewTopic, TopicState } from './client.ts'
 
 /** The topics of one installation. */
 export interface Topics {
+  /** Events that were accepted and have no place yet; a partition of it goes into the ledger partition of that number. */
+  readonly intake: string
   /** Entries, keyed by ledger: the truth. */
   readonly ledger: string
+  /** The newest head of each ledger, keyed by it, written with its entries. */
+  readonly heads: string
   /** Records too large for an entry, in parts, keyed by digest. */
   readonly records: string
-  /** Token records, keyed by id; the newest of each counts. */
+  /** What the installation is, and its tokens; the newest of each key counts. */
   readonly control: string
+  /** What stood in intake and was not taken. */
+  readonly dead: string
 }
 
 export const topicsOf = (prefix: string): Topics => ({
+  intake: `${prefix}.intake`,
   ledger: `${prefix}.ledger`,
+  heads: `${prefix}.heads`,
   records: `${prefix}.records`,
   control: `${prefix}.control`,
+  dead: `${prefix}.dead`,
 })
 
-/** What a topic that holds evidence must be set to. */
+/** What a topic must be set to so that nothing of it is lost. */
 const kept = {
   'cleanup.policy': 'delete',
   'retention.ms': '-1',
   'retention.bytes': '-1',
   'unclean.leader.election.enable': 'false',
 } as const
+const compacted = { 'cleanup.policy': 'compact', 'unclean.leader.election.enable': 'false' } as const
+/** The broker says when it took a record: what a stamp of intake is held against. */
+const stamped = { ...kept, 'message.timestamp.type': 'LogAppendTime' } as const
 
-/**
- * Makes the topics that are not there, `replication` times over, and refuses those that would lose what is written to them:
- * throws `LogUnreadable` with the command that mends it.
- */
-export async function ensureTopics(
-  client: KafkaClient,
-  topics: Topics,
-  replication: number | undefined,
-): Promise<void> {
-  const replicas = replication ?? Math.min(3, await client.brokers())
-  const inSync = replicas >= 3 ? 2 : 1
-  const evidence = [topics.ledger, topics.records]
-  const names = [...evidence, topics.control]
-  const there = await client.topics(names)
-  const missing = names.filter(name => !there.has(name))
-  await client.create(
-    missing.map(name => ({
-      name,
-      replicas,
-      settings: {
-        ...(evidence.includes(name) ? kept : { 'cleanup.policy': 'compact' }),
-        'min.insync.replicas': String(inSync),
-      },
-    })),
-  )
-  for (const name of evidence) {
-    const topic = there.get(name)
-    if (topic === undefined) continue
-    if (topic.partitions !== 1)
-      throw refused(name, `has ${topic.partitions} partitions, and is read and written as one`)
-    for (const [setting, value] of Object.entries(kept)) {
-      const found = topic.settings.get(setting)
-      if (found !== value) throw refused(name, `has ${setting}=${found}`, `${setting}=${value}`)
-    }
-    if (replication !== undefined && topic.replicas < replication) {
-      throw refused(name, `is kept ${topic.replicas} times, and ${replication} are asked for`)
-    }
+/** How an installation was made, which no start may change. */
+export interface Layout {
+  /** Of the intake, ledger and heads topics. */
+  readonly partitions: number
+  /** Copies of every topic. */
+  readonly replicas: number
+}
+
+interface Wanted {
+  readonly name: string
+  readonly partitions: number
+  readonly settings: Readonly<Record<string, string>>
+}
+
+const wanted = (topics: Topics, partitions: number): readonly Wanted[] => [
+  { name: topics.ledger, partitions, settings: kept },
+  { name: topics.intake, partitions, settings: stamped },
+  { name: topics.heads, partitions, settings: compacted },
+  { name: topics.records, partitions: 1, settings: kept },
+  { name: topics.control, partitions: 1, settings: compacted },
+  { name: topics.dead, partitions: 1, settings: kept },
+]
+
+/** All topics of an installation that is being made. */
+export const newTopics = (topics: Topics, { partitions, replicas }: Layout): readonly NewTopic[] =>
+  wanted(topics, partitions).map(({ name, partitions, settings }) => ({
+    name,
+    partitions,
+    replicas,
+    settings: { ...settings, 'min.insync.replicas': String(inSyncOf(replicas)) },
+  }))
+
+const inSyncOf = (replicas: number): number => (replicas >= 3 ? 2 : 1)
+
+/** Something about a topic that would lose what is written to it, and the command that mends it, where there is one. */
+export interface TopicFault {
+  readonly topic: string
+  readonly what: string
+  readonly mend?: string
+}
+
+/** What is wrong with an installation's topics as they are, against how it was made. */
+export async function topicFaults(client: KafkaClient, topics: Topics, layout: Layout): Promise<readonly TopicFault[]> {
+  const all = wanted(topics, layout.partitions)
+  const there = await client.topics(all.map(({ name }) => name))
+  return all.flatMap(one => faultsOf(one, there.get(one.name), layout))
+}
+
+function faultsOf(one: Wanted, topic: TopicState | undefined, { replicas }: Layout): TopicFault[] {
+  const { name, partitions, settings } = one
+  if (topic === undefined) return [{ topic: name, what: 'is gone: restore it from another cluster' }]
+  const faults: TopicFault[] = []
+  if (topic.partitions !== partitions) {
+    const what = `has ${topic.partitions} partitions, and was made with ${partitions}: ledgers would be looked for in the wrong ones`
+    faults.push({ topic: name, what })
   }
+  for (const [setting, value] of Object.entries(settings)) {
+    const found = topic.settings.get(setting)
+    if (found === value) continue
+    const what = `has ${setting}=${found}: it would not keep what is written to it`
+    faults.push({ topic: name, what, mend: mendOf(name, `${setting}=${value}`) })
+  }
+  if (topic.replicas < replicas) {
+    const what = `is kept ${topic.replicas} times, and ${replicas} are asked for`
+    const mend = `kafka-reassign-partitions.sh --execute, with ${replicas} replicas for each partition of ${name}`
+    faults.push({ topic: name, what, mend })
+  }
+  const inSync = Number(topic.settings.get('min.insync.replicas') ?? 1)
+  if (inSync < inSyncOf(replicas)) {
+    const what = `has min.insync.replicas=${inSync}: one broker that fails could take acknowledged entries with it`
+    faults.push({ topic: name, what, mend: mendOf(name, `min.insync.replicas=${inSyncOf(replicas)}`) })
+  }
+  return faults
 }
 
-function refused(topic: string, what: string, mend?: string): LogUnreadable {
-  const command =
-    mend === undefined
-      ? ''
-      : ` Mend it: kafka-configs.sh --alter --entity-type topics --entity-name ${topic} --add-config ${mend}`
-  return new LogUnreadable(`The topic ${topic} ${what}: it would not keep what is written to it.${command}`)
-}
+const mendOf = (topic: string, setting: string): string =>
+  `kafka-configs.sh --alter --entity-type topics --entity-name ${topic} --add-config ${setting}`
+
+/** All that is wrong, as one refusal. */
+export const refusedTopics = (faults: readonly TopicFault[]): LogUnreadable =>
+  new LogUnreadable(
+    faults
+      .map(({ topic, what, mend }) => `The topic ${topic} ${what}.${mend === undefined ? '' : ` Mend it: ${mend}`}`)
+      .join('\n'),
+  )

@@ -1,0 +1,282 @@
+import kafkajs, { type Consumer, type EachBatchPayload } from 'kafkajs'
+import { type Bounds, type KafkaRecord, type KafkaTail, type Place, placeText, type TailOptions } from './client.ts'
+
+const { AssignerProtocol } = kafkajs
+
+export type Kafka = InstanceType<typeof kafkajs.Kafka>
+
+/** How long a fetch waits for more, which is also how long a place that goes on again may wait for its turn. */
+const fetchMsMax = 100
+/** Bytes of a place that were fetched and not taken: with more of them, it is not fetched further for the time being. */
+const heldBytesMax = 16 << 20
+const restartMs = 1_000
+
+/** What stands between fetching a place and handing its records over. */
+interface Followed {
+  readonly place: Place
+  /** Offset that is fetched next: where a consumer that had to join again goes on. */
+  next: number
+  isPaused: boolean
+  /** Fetched faster than it is taken. */
+  isHeld: boolean
+  bytes: number
+  /** Counts the times that it was begun anew: what was fetched before is not handed over. */
+  turn: number
+  taking: Promise<void>
+}
+
+/**
+ * A consumer in a group of its own, which nobody else is in and which commits nothing. Its assignment is all of its places:
+ * kafkajs can't read without a group. It handles a batch by queueing it, so that no place holds another up.
+ */
+export class Tail implements KafkaTail {
+  readonly #kafka: Kafka
+  readonly #options: TailOptions
+  readonly #boundsOf: (place: Place) => Promise<Bounds>
+  readonly #followed: ReadonlyMap<string, Followed>
+  #consumer: Consumer | undefined
+  #isJoined = false
+  #isClosed = false
+  #restart: NodeJS.Timeout | undefined
+
+  constructor(kafka: Kafka, options: TailOptions, boundsOf: (place: Place) => Promise<Bounds>) {
+    this.#kafka = kafka
+    this.#options = options
+    this.#boundsOf = boundsOf
+    const begun = { isHeld: false, bytes: 0, turn: 0, taking: Promise.resolve() }
+    this.#followed = new Map(
+      options.places.map(({ topic, partition, from, isPaused = false }) => [
+        placeText({ topic, partition }),
+        { place: { topic, partition }, next: from, isPaused, ...begun },
+      ]),
+    )
+  }
+
+  async start(): Promise<void> {
+    const consumer = this.#kafka.consumer({
+      groupId: `aep-ledger-reader-${crypto.randomUUID()}`,
+      partitionAssigners: [() => wholly([...this.#followed.values()].map(({ place }) => place))],
+      maxWaitTimeInMs: fetchMsMax,
+      maxBytesPerPartition: 4 << 20,
+      maxBytes: 16 << 20,
+      sessionTimeout: 30_000,
+      heartbeatInterval: 3_000,
+      // The first group of a young cluster waits until its coordinator is there. One that gave up is made anew here, in a
+      // new group: in the old one it would wait until its own dead member is given up.
+      retry: {
+        ...{ initialRetryTime: 50, multiplier: 2, maxRetryTime: 1_000, retries: 10 },
+        restartOnFailure: async () => false,
+      },
+      allowAutoTopicCreation: false,
+    })
+    const { GROUP_JOIN, END_BATCH_PROCESS, CRASH } = consumer.events
+    consumer.on(GROUP_JOIN, () => this.#joined(consumer))
+    // Batches of nothing but markers and what was aborted reach no `eachBatch`: this tells how far they went.
+    consumer.on(END_BATCH_PROCESS, ({ payload }) => {
+      if (payload.batchSize === 0) this.#pass(payload)
+    })
+    consumer.on(CRASH, ({ payload }) => {
+      if (this.#isClosed || consumer !== this.#consumer) return
+      this.#isJoined = false
+      this.#options.onTrouble(payload.error)
+      this.#again()
+    })
+    this.#consumer = consumer
+    try {
+      await consumer.connect()
+      await consumer.subscribe({
+        topics: [...new Set(this.#options.places.map(({ topic }) => topic))],
+        fromBeginning: true,
+      })
+      await consumer.run({ autoCommit: false, eachBatch: async ({ batch }) => this.#eachBatch(batch) })
+    } catch (error) {
+      await consumer.disconnect().catch(() => {})
+      throw error
+    }
+  }
+
+  /** With a consumer made anew, once this one has given up. */
+  #again(): void {
+    this.#restart = setTimeout(() => {
+      if (this.#isClosed) return
+      this.start().catch(error => {
+        this.#options.onTrouble(error)
+        this.#again()
+      })
+    }, restartMs)
+  }
+
+  #joined(consumer: Consumer): void {
+    if (consumer !== this.#consumer || this.#isClosed) return
+    this.#isJoined = true
+    for (const followed of this.#followed.values()) this.#apply(followed, followed.next)
+    this.#options.onTrouble(undefined)
+  }
+
+  /** Tells the consumer how a place stands, and where it goes on if it is told so. */
+  #apply({ place: { topic, partition }, isPaused, isHeld }: Followed, seek?: number): void {
+    const consumer = this.#consumer
+    if (consumer === undefined || !this.#isJoined) return
+    if (seek !== undefined) consumer.seek({ topic, partition, offset: String(seek) })
+    if (isPaused || isHeld) consumer.pause([{ topic, partitions: [partition] }])
+    else consumer.resume([{ topic, partitions: [partition] }])
+  }
+
+  #eachBatch(batch: EachBatchPayload['batch']): void {
+    const { topic, partition } = batch
+    const followed = this.#followed.get(placeText({ topic, partition }))
+    if (followed === undefined || followed.isPaused) return
+    const { fetchedOffset } = batch as { readonly fetchedOffset?: string | number }
+    if (fetchedOffset !== undefined && Number(fetchedOffset) !== followed.next) {
+      this.#elsewhere(followed)
+      return
+    }
+    const records: KafkaRecord[] = []
+    for (const { offset, key, value, headers, timestamp } of batch.messages) {
+      const at = Number(offset)
+      if (at < followed.next) continue
+      records.push({
+        offset: at,
+        key: String(key ?? ''),
+        value: value ?? new Uint8Array(),
+        headers: bytesOf(headers),
+        timestampMs: Number(timestamp),
+      })
+    }
+    this.#take(batch, Number(batch.lastOffset()) + 1, records)
+  }
+
+  /** A batch of nothing to hand over. It doesn't say where it was fetched, so a gap before it is looked at. */
+  #pass(batch: { topic: string; partition: number; firstOffset: string; lastOffset: string }): void {
+    const followed = this.#followed.get(placeText(batch))
+    if (followed === undefined || followed.isPaused) return
+    const pass = (): void => this.#take(batch, Number(batch.lastOffset) + 1, [])
+    const { next, turn } = followed
+    if (Number(batch.firstOffset) <= next) {
+      pass()
+      return
+    }
+    this.#boundsOf(followed.place).then(
+      ({ low, end }) => {
+        if (followed.turn !== turn || followed.next !== next) return
+        if (next < low || next > end) this.#stop(followed, new OutOfRange(followed.place, next, low, end))
+        else pass()
+      },
+      () => this.#apply(followed, next),
+    )
+  }
+
+  /** It was fetched from another offset than was asked for: that one is out of range, or the consumer forgot it. */
+  #elsewhere(followed: Followed): void {
+    const { place, next, turn } = followed
+    this.#apply(followed, next)
+    this.#boundsOf(place).then(
+      ({ low, end }) => {
+        if (followed.turn === turn && (next < low || next > end))
+          this.#stop(followed, new OutOfRange(place, next, low, end))
+      },
+      () => {},
+    )
+  }
+
+  #take(place: Place, next: number, records: readonly KafkaRecord[]): void {
+    const followed = this.#followed.get(placeText(place))
+    if (followed === undefined || followed.isPaused || next <= followed.next) return
+    followed.next = next
+    const { turn } = followed
+    const bytes = records.reduce((sum, { value }) => sum + value.length + 256, 0)
+    followed.bytes += bytes
+    if (!followed.isHeld && followed.bytes > heldBytesMax) {
+      followed.isHeld = true
+      this.#apply(followed)
+    }
+    followed.taking = followed.taking.then(async () => {
+      try {
+        if (followed.turn === turn && !this.#isClosed) await this.#options.take(followed.place, records, next)
+      } catch (error) {
+        if (followed.turn === turn) this.#stop(followed, error)
+      } finally {
+        followed.bytes -= bytes
+        if (followed.isHeld && followed.bytes < heldBytesMax / 2) {
+          followed.isHeld = false
+          this.#apply(followed, followed.next)
+        }
+      }
+    })
+  }
+
+  #stop(followed: Followed, error: unknown): void {
+    this.pause(followed.place)
+    this.#options.onStopped(followed.place, error)
+  }
+
+  pause(place: Place): void {
+    const followed = this.#of(place)
+    followed.isPaused = true
+    followed.turn += 1
+    this.#apply(followed)
+  }
+
+  resume(place: Place, from: number): void {
+    const followed = this.#of(place)
+    followed.isPaused = false
+    followed.turn += 1
+    followed.next = from
+    this.#apply(followed, from)
+  }
+
+  #of(place: Place): Followed {
+    const followed = this.#followed.get(placeText(place))
+    if (followed === undefined) throw new RangeError(`${placeText(place)} is not followed.`)
+    return followed
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    clearTimeout(this.#restart)
+    await this.#consumer?.disconnect().catch(() => {})
+    await Promise.all([...this.#followed.values()].map(({ taking }) => taking))
+  }
+}
+
+/** Records that were to be read are not there. */
+export class OutOfRange extends Error {
+  constructor(place: Place, next: number, low: number, end: number) {
+    super(`${placeText(place)} was to be read from offset ${next} on, and holds ${low} to ${end}.`)
+    this.name = 'OutOfRange'
+  }
+}
+
+/** The assigner of a group of one, which gets exactly its places. */
+function wholly(places: readonly Place[]) {
+  const assignment: Record<string, number[]> = {}
+  for (const { topic, partition } of places) {
+    const partitions = assignment[topic] ?? []
+    partitions.push(partition)
+    assignment[topic] = partitions
+  }
+  const { MemberAssignment, MemberMetadata } = AssignerProtocol
+  const userData = Buffer.alloc(0)
+  return {
+    name: 'aep-ledger-whole',
+    version: 0,
+    assign: async ({ members }: { members: { memberId: string }[] }) =>
+      members.map(({ memberId }) => ({
+        memberId,
+        memberAssignment: MemberAssignment.encode({ version: 0, assignment, userData }),
+      })),
+    protocol: ({ topics }: { topics: string[] }) => ({
+      name: 'aep-ledger-whole',
+      metadata: MemberMetadata.encode({ version: 0, topics, userData }),
+    }),
+  }
+}
+
+const bytesOf = (headers: EachBatchPayload['batch']['messages'][number]['headers']): Record<string, Uint8Array> => {
+  const bytes: Record<string, Uint8Array> = {}
+  for (const name in headers) {
+    const value = headers[name]
+    if (Buffer.isBuffer(value)) bytes[name] = value
+  }
+  return bytes
+}

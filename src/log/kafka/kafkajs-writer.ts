@@ -1,0 +1,189 @@
+import type { Message, Producer, RecordMetadata, Transaction } from 'kafkajs'
+import {
+  CommitUnknown,
+  Fenced,
+  type KafkaProducer,
+  type KafkaWriter,
+  type NewRecord,
+  NotCommitted,
+  placeText,
+  SendUnknown,
+} from './client.ts'
+import type { Kafka } from './kafkajs-tail.ts'
+
+/** Fewer bytes than a broker takes in one batch (`max.message.bytes`, 1,048,588 by default), headers included. */
+export const sendBytesMax = 900_000
+export const sendRecordsMax = 1_000
+const transactionMsMax = 15_000
+
+/** Takes `transactionalId` over. */
+export async function startWriter(kafka: Kafka, transactionalId: string): Promise<KafkaWriter> {
+  const producer = kafka.producer({
+    transactionalId,
+    idempotent: true,
+    maxInFlightRequests: 1,
+    transactionTimeout: transactionMsMax,
+    allowAutoTopicCreation: false,
+  })
+  return started(producer, async () => {
+    // Sends InitProducerId alone, which fences the owner before and waits until its transaction has ended.
+    await (await producer.transaction()).abort()
+    return new Writer(producer)
+  })
+}
+
+export async function startProducer(kafka: Kafka): Promise<KafkaProducer> {
+  const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1, allowAutoTopicCreation: false })
+  return started(producer, async () => new PlainProducer(producer))
+}
+
+async function started<T>(producer: Producer, start: () => Promise<T>): Promise<T> {
+  try {
+    await producer.connect()
+    return await start()
+  } catch (error) {
+    await producer.disconnect().catch(() => {})
+    throw error
+  }
+}
+
+class Writer implements KafkaWriter {
+  readonly #producer: Producer
+  #isDead = false
+
+  constructor(producer: Producer) {
+    this.#producer = producer
+  }
+
+  async commit(records: readonly NewRecord[]): Promise<ReadonlyMap<string, number>> {
+    if (this.#isDead) throw new NotCommitted('The writer met an error before.')
+    this.#isDead = true
+    const transaction = await this.#producer.transaction().catch(error => {
+      throw notCommitted(error)
+    })
+    const ends = await this.#send(transaction, records)
+    try {
+      await transaction.commit()
+    } catch (error) {
+      // A commit that is refused as fenced may have been taken before, and its answer lost.
+      throw new CommitUnknown(isFenced(error), error)
+    }
+    this.#isDead = false
+    return ends
+  }
+
+  async #send(transaction: Transaction, records: readonly NewRecord[]): Promise<ReadonlyMap<string, number>> {
+    const ends = new Map<string, number>()
+    try {
+      for (const round of roundsOf(records)) {
+        const topicMessages = round.map(chunk => ({ topic: chunk[0].topic, messages: chunk.map(messageOf) }))
+        const sent = await transaction.sendBatch({ acks: -1, topicMessages })
+        for (const [{ topic, partition }, ...more] of round) {
+          const place = { topic, partition }
+          ends.set(placeText(place), firstOffset(sent, topic, partition) + 1 + more.length)
+        }
+      }
+      return ends
+    } catch (error) {
+      await transaction.abort().catch(() => {})
+      // Nobody but this producer could commit it, and this producer won't: whatever was sent is aborted, now or by a timeout.
+      throw notCommitted(error)
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#producer.disconnect()
+  }
+}
+
+class PlainProducer implements KafkaProducer {
+  readonly #producer: Producer
+  #isDead = false
+
+  constructor(producer: Producer) {
+    this.#producer = producer
+  }
+
+  async send(records: readonly NewRecord[]): Promise<number> {
+    const [first] = records
+    if (first === undefined) throw new RangeError('There is nothing to send.')
+    if (this.#isDead) throw new SendUnknown('The producer met an error before.')
+    this.#isDead = true
+    const { topic, partition } = first
+    const sent = await this.#producer.send({ topic, acks: -1, messages: records.map(messageOf) }).catch(error => {
+      throw new SendUnknown(String(error), { cause: error })
+    })
+    this.#isDead = false
+    return firstOffset(sent, topic, partition)
+  }
+
+  close(): Promise<void> {
+    return this.#producer.disconnect()
+  }
+}
+
+type Chunk = [NewRecord, ...NewRecord[]]
+
+/**
+ * Records as requests: each has at most one chunk of every place, which Kafka takes as one batch. Those of a place stay in
+ * their order, for a request is sent when the one before was answered.
+ */
+function roundsOf(records: readonly NewRecord[]): Chunk[][] {
+  const rounds: Chunk[][] = []
+  const places = new Map<string, { round: number; bytes: number; chunk: Chunk }>()
+  for (const record of records) {
+    const place = placeText(record)
+    const size = sizeOf(record)
+    const open = places.get(place)
+    if (open !== undefined && open.chunk.length < sendRecordsMax && open.bytes + size <= sendBytesMax) {
+      open.chunk.push(record)
+      open.bytes += size
+      continue
+    }
+    const next = { round: (open?.round ?? -1) + 1, bytes: size, chunk: [record] as Chunk }
+    places.set(place, next)
+    const round = rounds[next.round]
+    if (round === undefined) rounds.push([next.chunk])
+    else round.push(next.chunk)
+  }
+  return rounds
+}
+
+export const sizeOf = ({ key, value, headers }: NewRecord): number =>
+  Object.values(headers).reduce((sum, bytes) => sum + bytes.length + 16, key.length + value.length + 32)
+
+/** kafkajs knows the marker of an aborted transaction by its key alone, whoever wrote the record. */
+const markerKey = '\0\0\0\0'
+
+function messageOf({ partition, key, value, headers }: NewRecord): Message {
+  if (key === markerKey) throw new Error('A key of four zero bytes is refused: readers take it for an abort marker.')
+  return {
+    partition,
+    key,
+    value: asBuffer(value),
+    headers: Object.fromEntries(Object.entries(headers).map(([name, bytes]) => [name, asBuffer(bytes)])),
+  }
+}
+
+/** The same bytes, not a copy. */
+const asBuffer = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer => Buffer.from(buffer, byteOffset, byteLength)
+
+/**
+ * Where the records of a place stand, which were sent to others with it. When a leader moves meanwhile kafkajs sends again to
+ * whoever has not answered: a place whose new leader had answered for others is left out, and one whose old leader had
+ * answered is sent twice, both without an error. So each place has to have one answer.
+ */
+function firstOffset(sent: readonly RecordMetadata[], topic: string, partition: number): number {
+  const [found, ...more] = sent.filter(one => one.topicName === topic && one.partition === partition)
+  if (found?.baseOffset === undefined) throw new Error(`Kafka did not say where ${topic}/${partition} goes on.`)
+  if (more.length > 0) throw new Error(`What was sent to ${topic}/${partition} stands there twice.`)
+  return Number(found.baseOffset)
+}
+
+const notCommitted = (error: unknown): NotCommitted | Fenced =>
+  isFenced(error) ? new Fenced(String(error), { cause: error }) : new NotCommitted(String(error), { cause: error })
+
+const isFenced = (error: unknown): boolean => {
+  const { type = '' } = error as { readonly type?: string }
+  return ['INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED', 'INVALID_PRODUCER_ID_MAPPING'].includes(type)
+}

@@ -1,0 +1,194 @@
+import { utf8 } from '../../base/bytes.ts'
+import type { Head } from '../../ledger/entry.ts'
+import { LogUnreadable, NotWritten, WriteUnknown } from '../port.ts'
+import {
+  CommitUnknown,
+  Fenced,
+  type KafkaClient,
+  type KafkaRecord,
+  type KafkaTail,
+  type KafkaWriter,
+  type NewRecord,
+  placeText,
+} from './client.ts'
+import { recordsOf, type Step } from './records.ts'
+import type { Replica } from './replica.ts'
+import type { Topics } from './topics.ts'
+
+export interface PartitionParts {
+  readonly number: number
+  readonly client: KafkaClient
+  readonly tail: KafkaTail
+  readonly replica: Replica
+  readonly topics: Topics
+  readonly transactionalId: string
+  /** The head of a ledger in the replica. */
+  readonly headOf: (ledger: string) => Promise<Head | undefined>
+}
+
+/**
+ * The writing side of one partition of the ledger topic. Its owner takes the partition's transactional id over, which fences
+ * whoever wrote before, and only then reads up to the end: nobody else can write behind what it has read. Whatever leaves
+ * doubt ends the ownership; taking it over again is the one way back. Calls are made one after the other.
+ */
+export class Partition {
+  readonly number: number
+  readonly #parts: PartitionParts
+  #writer: KafkaWriter | undefined
+  /** Offset at which the next record of ours has to stand, if nobody else wrote. */
+  #next = 0
+  #isFenced = false
+
+  constructor(parts: PartitionParts) {
+    this.number = parts.number
+    this.#parts = parts
+  }
+
+  get isOwned(): boolean {
+    return this.#writer !== undefined
+  }
+
+  /** Whether another process took it over since this one last did. */
+  get isFenced(): boolean {
+    return this.#isFenced
+  }
+
+  /**
+   * Takes the partition over, and resolves when everything that was committed is in the replica. Throws `LogUnreadable` for a
+   * topic that was cut off or holds another history; what the client throws passes through, and the next call tries again.
+   */
+  async own(): Promise<void> {
+    const { client, replica, tail, transactionalId, topics, number } = this.#parts
+    await this.release()
+    const writer = await client.writer(transactionalId)
+    try {
+      const place = { topic: topics.ledger, partition: number }
+      const end = await this.#catchUp()
+      // What this process writes it keeps itself.
+      tail.pause(place)
+      await this.#checkHeads()
+      this.#next = end
+      this.#writer = writer
+      this.#isFenced = false
+    } catch (error) {
+      await writer.close().catch(() => {})
+      replica.begin(number)
+      tail.resume({ topic: topics.ledger, partition: number }, replica.position(number))
+      throw error
+    }
+  }
+
+  /** Reads up to the end without taking anything over; the offset of the end. */
+  async #catchUp(): Promise<number> {
+    const { client, replica, topics, number } = this.#parts
+    const place = { topic: topics.ledger, partition: number }
+    const { low, end } = await client.bounds(place)
+    const position = replica.position(number)
+    if (low > 0) {
+      throw new LogUnreadable(
+        `${placeText(place)} has lost its records before offset ${low}. Restore it, or name another cluster.`,
+      )
+    }
+    if (end < position) {
+      throw new LogUnreadable(
+        `${placeText(place)} ends at offset ${end}, and was read up to ${position} before: records were cut off, or this is another cluster.`,
+      )
+    }
+    await replica.reached(number, end)
+    return end
+  }
+
+  /** Resolves when everything that is committed now is in the replica. */
+  async current(): Promise<void> {
+    if (this.#writer === undefined) await this.#catchUp()
+  }
+
+  /**
+   * Writes a step: one transaction. Throws `NotWritten`, or `WriteUnknown`; after either, but for a step that was refused
+   * before anything was sent, the partition is owned no more.
+   */
+  async write(step: Step): Promise<void> {
+    const { topics, replica, number } = this.#parts
+    const writer = this.#writer
+    if (writer === undefined)
+      throw this.#isFenced ? elsewhere() : new NotWritten('failed', 'The partition is not owned.')
+    const place = { topic: topics.ledger, partition: number }
+    const records = recordsOf(place, step)
+    const ends = await writer.commit([...records, ...this.#headRecords(step)]).catch(async error => {
+      await this.release()
+      throw this.#outcome(error)
+    })
+    const end = ends.get(placeText(place)) ?? 0
+    try {
+      if (end - records.length !== this.#next) {
+        throw new LogUnreadable(
+          `Somebody else wrote to ${placeText(place)} at offset ${this.#next}, which only its owner may.`,
+        )
+      }
+      await replica.keepOwn(number, step, end)
+    } catch (error) {
+      await this.release()
+      throw new WriteUnknown('The batch is in Kafka, and could not be kept here.', error)
+    }
+    // Behind the marker of the commit.
+    this.#next = end + 1
+  }
+
+  /** Stops writing, without a word to anybody: the next owner takes it over, or this one again. */
+  async release(): Promise<void> {
+    const { tail, replica, topics, number } = this.#parts
+    const writer = this.#writer
+    this.#writer = undefined
+    if (writer === undefined) return
+    replica.begin(number)
+    tail.resume({ topic: topics.ledger, partition: number }, replica.position(number))
+    await writer.close().catch(() => {})
+  }
+
+  /** Heads as of the step, for whoever has to know that the ledger topic was not cut off. */
+  #headRecords({ batches }: Step): NewRecord[] {
+    const { topics, number } = this.#parts
+    const newest = new Map(batches.map(({ ledger, head }) => [ledger, head]))
+    return [...newest].map(([ledger, { seq, leafHash, recordedAt }]) => ({
+      topic: topics.heads,
+      partition: number,
+      key: ledger,
+      value: utf8(JSON.stringify({ seq, leaf_hash: leafHash, recorded_at: recordedAt })),
+      headers: {},
+    }))
+  }
+
+  /** Holds the heads that were written with the entries against the entries. */
+  async #checkHeads(): Promise<void> {
+    const { client, topics, number, headOf } = this.#parts
+    const place = { topic: topics.heads, partition: number }
+    const { low, end } = await client.bounds(place)
+    const heads = new Map<string, KafkaRecord>()
+    for await (const records of client.read(place, low, end))
+      for (const record of records) heads.set(record.key, record)
+    for (const [ledger, { value }] of heads) {
+      const { seq, leaf_hash } = JSON.parse(Buffer.from(value).toString()) as { seq: number; leaf_hash: string }
+      const found = await headOf(ledger)
+      if (found?.seq === seq && found.leafHash === leaf_hash) continue
+      throw new LogUnreadable(
+        `${ledger} ends in ${topics.ledger}/${number} at seq ${found?.seq ?? -1}, and was written up to seq ${seq}: ` +
+          'records were cut off, or changed. Restore the topic; see aep-ledger verify.',
+      )
+    }
+  }
+
+  #outcome(error: unknown): NotWritten | WriteUnknown {
+    if (error instanceof CommitUnknown) {
+      this.#isFenced ||= error.isFenced
+      return new WriteUnknown(error.message, error)
+    }
+    if (error instanceof Fenced) {
+      this.#isFenced = true
+      return elsewhere(error)
+    }
+    return new NotWritten('failed', `Kafka took nothing: ${(error as Error).message}`, error)
+  }
+}
+
+const elsewhere = (cause?: unknown): NotWritten =>
+  new NotWritten('closed', 'Another process writes this log now: this one stays off until it is started again.', cause)

@@ -1,0 +1,212 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Fault } from '../../base/fault.ts'
+import type { Head, StoredEntry } from '../../ledger/entry.ts'
+import type { Placement, TakenEvent } from '../../log/intake.ts'
+import { IntakeSender } from '../../log/kafka/intake-sender.ts'
+import type { KafkaLog } from '../../log/kafka/log.ts'
+import type { PlacedBatch } from '../../log/kafka/records.ts'
+import { type AnswerOptions, answersFor, identityText } from '../answers.ts'
+import type { Placing } from '../placing.ts'
+
+export interface ClusterIntakeOptions extends AnswerOptions {
+  readonly log: KafkaLog
+  readonly prefix: string
+  /** Authenticates what this node puts into intake; every process of the installation has the same. */
+  readonly intakeKey: Uint8Array
+  /** Heads of all ledgers, kept up by whoever follows the log. */
+  readonly heads: ReadonlyMap<string, Head>
+  /** Events that may wait at once. */
+  readonly queueEventsMax: number
+}
+
+interface Pending {
+  readonly ledger: string
+  readonly events: readonly TakenEvent[]
+  /** Of its intake records. */
+  readonly offsets: readonly number[]
+  /** Entries that came of its records, by identity. */
+  readonly created: Map<string, StoredEntry>
+  readonly resolve: (placements: Promise<readonly Placement[]>) => void
+}
+
+interface Side {
+  readonly sender: IntakeSender
+  /** By the offset of each of its records. */
+  readonly byOffset: Map<number, Pending>
+  /** Sends under way. */
+  sending: number
+  /** Entries whose intake record this node has not been told the offset of: it may be one of those under way. */
+  early: Map<number, [identity: string, stored: StoredEntry][]>
+}
+
+/** How long a failed send counts as trouble. */
+const troubleMs = 5_000
+/** How long the end waits for what was taken to be placed. */
+const endMsMax = 5_000
+
+/**
+ * The way to the sequencers from a process that takes events in. Events go into the intake topic; what became of them is
+ * read from the ledger topic, as this process follows it anyway: an entry says which intake record it came from. So nothing
+ * is sent back, no sequencer knows who waits, and no answer can be lost.
+ */
+export class ClusterIntake implements Placing {
+  readonly #options: ClusterIntakeOptions
+  readonly #sides: readonly Side[]
+  #queued = 0
+  #stopping = false
+  #failed: { readonly detail: string; readonly atMs: number } | undefined
+
+  constructor(options: ClusterIntakeOptions) {
+    this.#options = options
+    const { log, prefix, intakeKey } = options
+    this.#sides = log.partitions.map(({ number: partition }) => ({
+      sender: new IntakeSender(log.client, { topic: log.topics.intake, partition }, prefix, intakeKey),
+      byOffset: new Map(),
+      sending: 0,
+      early: new Map(),
+    }))
+  }
+
+  get queued(): number {
+    return this.#queued
+  }
+
+  get busy(): boolean {
+    return this.#queued > 0
+  }
+
+  get trouble(): string | undefined {
+    const { trouble } = this.#options.log
+    if (trouble !== undefined) return trouble instanceof Error ? trouble.message : String(trouble)
+    if (this.#failed === undefined || performance.now() - this.#failed.atMs > troubleMs) return undefined
+    return this.#failed.detail
+  }
+
+  head(ledger: string): Head | undefined {
+    return this.#options.heads.get(ledger)
+  }
+
+  ledgers(): readonly string[] {
+    return [...this.#options.heads.keys()].sort()
+  }
+
+  submit(ledger: string, events: readonly TakenEvent[]): Promise<readonly Placement[]> {
+    if (this.head(ledger) === undefined) {
+      return Promise.reject(new Fault('ledger-unknown', `There is no ledger ${ledger}.`))
+    }
+    return this.#submit(ledger, events, false)
+  }
+
+  submitOwn(ledger: string, events: readonly TakenEvent[]): Promise<readonly Placement[]> {
+    return this.#submit(ledger, events, true)
+  }
+
+  async #submit(ledger: string, events: readonly TakenEvent[], isOwn: boolean): Promise<readonly Placement[]> {
+    if (this.#stopping) throw new Fault('shutting-down', 'The service is stopping.')
+    if (this.#queued + events.length > this.#options.queueEventsMax && this.#queued > 0) {
+      throw new Fault('overloaded', `${this.#queued} events wait for a place already.`)
+    }
+    this.#queued += events.length
+    try {
+      // What came before is answered here: nothing of it has to go anywhere.
+      const found = await this.#options.log.find(ledger, events)
+      if (found.every(seq => seq !== undefined)) return await answersFor(this.#options, ledger, events, noEntries)
+      return await this.#place(ledger, events, isOwn)
+    } finally {
+      this.#queued -= events.length
+    }
+  }
+
+  async #place(ledger: string, events: readonly TakenEvent[], isOwn: boolean): Promise<readonly Placement[]> {
+    const { log } = this.#options
+    const { number } = log.partitionOf(ledger)
+    const side = this.#side(number)
+    side.sending += 1
+    try {
+      const offsets = await side.sender.put({ ledger, events, isOwn })
+      return await new Promise<readonly Placement[]>(resolve => {
+        const pending: Pending = { ledger, events, offsets, created: new Map(), resolve }
+        for (const offset of offsets) {
+          for (const [identity, stored] of side.early.get(offset) ?? []) pending.created.set(identity, stored)
+          side.byOffset.set(offset, pending)
+        }
+        this.#sent(side)
+        this.#settle(side, pending, log.placed(number))
+      })
+    } catch (error) {
+      this.#sent(side)
+      if (error instanceof Fault) throw error
+      const detail = `Kafka gave no answer (${(error as Error).message}): the events may or may not have their places. Send the same request again.`
+      this.#failed = { detail, atMs: performance.now() }
+      throw new Fault('log-unavailable', detail, [], error)
+    }
+  }
+
+  #sent(side: Side): void {
+    side.sending -= 1
+    if (side.sending === 0) side.early = new Map()
+  }
+
+  /** A batch came to stand in the replica. */
+  kept(partition: number, { entries, ids, origins }: PlacedBatch): void {
+    const side = this.#sides[partition]
+    if (origins === undefined || side === undefined) return
+    const touched = new Set<Pending>()
+    for (const [n, origin] of origins.entries()) {
+      const stored = entries[n]
+      const identity = ids[n]
+      if (stored === undefined || identity === undefined) continue
+      const pending = side.byOffset.get(origin)
+      if (pending !== undefined) {
+        pending.created.set(identityText(identity), stored)
+        touched.add(pending)
+      } else if (side.sending > 0) {
+        const early = side.early.get(origin) ?? []
+        early.push([identityText(identity), stored])
+        side.early.set(origin, early)
+      }
+    }
+    for (const pending of touched) this.#settle(side, pending, -1)
+  }
+
+  /** Everything of intake below `intake` is placed, or never will be. */
+  placed(partition: number, intake: number): void {
+    const side = this.#sides[partition]
+    if (side === undefined) return
+    for (const [offset, pending] of side.byOffset) {
+      if (offset >= intake) break
+      this.#settle(side, pending, intake)
+    }
+  }
+
+  /** Answers as soon as all of it is placed, or intake is placed beyond it. */
+  #settle(side: Side, pending: Pending, intake: number): void {
+    const { ledger, events, offsets, created, resolve } = pending
+    if (created.size < events.length && intake <= (offsets.at(-1) ?? 0)) return
+    for (const offset of offsets) side.byOffset.delete(offset)
+    this.#failed = undefined
+    resolve(answersFor(this.#options, ledger, events, created))
+  }
+
+  #side(partition: number): Side {
+    const side = this.#sides[partition]
+    if (side === undefined) throw new RangeError(`There is no partition ${partition}.`)
+    return side
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true
+    const untilMs = performance.now() + endMsMax
+    while (this.#queued > 0 && performance.now() < untilMs) await sleep(10)
+    for (const { byOffset } of this.#sides) {
+      for (const { resolve } of byOffset.values()) resolve(Promise.reject(new Fault('log-unavailable', endDetail)))
+      byOffset.clear()
+    }
+    await Promise.all(this.#sides.map(({ sender }) => sender.close()))
+  }
+}
+
+const noEntries: ReadonlyMap<string, StoredEntry> = new Map()
+
+const endDetail =
+  'The service ended before the events had their places, which they may get all the same: send the same request again.'

@@ -1,0 +1,169 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import { fromHex } from '../../base/bytes.ts'
+import type { HealthPart } from '../../http/ports.ts'
+import type { Head } from '../../ledger/entry.ts'
+import type { EmbeddedLog } from '../../log/embedded/log.ts'
+import type { TakenEvent } from '../../log/intake.ts'
+import { KafkaRefused } from '../../log/kafka/access.ts'
+import type { KafkaLog } from '../../log/kafka/log.ts'
+import { type KafkaLogOptions, openKafkaLog } from '../../log/kafka/open.ts'
+import type { PlacedBatch } from '../../log/kafka/records.ts'
+import type { ReplicaListener } from '../../log/kafka/replica.ts'
+import { Sender } from '../../log/kafka/sender.ts'
+import { LogInUse, LogUnreadable, NotWritten } from '../../log/port.ts'
+import type { Config } from '../config.ts'
+import { type Core, type CoreParts, headsOf } from '../core.ts'
+import { ensureIntakeKey, ensureOrigin } from '../first-start.ts'
+import { kafkaAccess } from '../kafka-settings.ts'
+import { keysFolder } from '../key-files.ts'
+import { Registry } from '../registry.ts'
+import type { Signer } from '../signer.ts'
+import { followedPart } from './followed.ts'
+import { ClusterIntake } from './intake.ts'
+import { clusterMetrics } from './metrics.ts'
+import { Owners } from './owners.ts'
+import { PartitionSequencer } from './sequencer.ts'
+import { doubtOf } from './vouch.ts'
+
+/** The cluster way: Kafka is the log, this process has the roles it was given, and there may be any number of others. */
+export async function openCluster(parts: CoreParts): Promise<Core> {
+  const { config, logger, suite, clock, keys, metrics, closers, onConflict } = parts
+  const prefix = config.KAFKA_PREFIX
+  const followed = new Followed(parts)
+  const log = await whenThere(logger, {
+    ...optionsOf(config),
+    listener: store => followed.attach(store),
+  })
+  closers.push(() => log.close())
+  const { registry, heads } = followed
+  if (keys.ids().length === 0) {
+    if (heads.size > 0 && config.ROLES.includes('sequencer')) throw new Error(noKeyDetail)
+    if (heads.size === 0) keys.make(clock())
+  }
+  const intakeKey = fromHex(config.INTAKE_KEY ?? '') ?? ensureIntakeKey(keysFolder(config))
+  const placing = new ClusterIntake({
+    ...{ log, suite, onConflict, prefix, intakeKey, heads },
+    queueEventsMax: config.QUEUE_EVENTS_MAX,
+  })
+  followed.placing = placing
+  closers.push(() => placing.stop())
+  const sequencers = (): readonly PartitionSequencer[] => owners?.sequencers ?? []
+  const cluster = clusterMetrics(metrics.registry, {
+    intakeLag: () => new Map((owners?.assigned ?? []).map(number => [number, sequencers()[number]?.waiting ?? 0])),
+    positions: () => new Map(log.partitions.map(({ number }) => [number, log.position(number)])),
+  })
+  const dead = new Sender(log.client)
+  closers.push(() => dead.close())
+  let owners: Owners | undefined
+  const signerOf = (ledger: string, first: TakenEvent): Signer =>
+    heads.has(ledger) ? registry.signer(ledger) : registry.signerUnder(ledger, genesisKey(first))
+  const start = async (): Promise<void> => {
+    if (!config.ROLES.includes('sequencer')) return
+    owners = await Owners.start({
+      ...{ log, logger, metrics: cluster, group: `${prefix}.sequencers`, fixed: fixedOf(config, log) },
+      sequencerOf: partition =>
+        new PartitionSequencer({
+          ...{ log, partition, prefix, intakeKey, suite, signerOf, dead, metrics: cluster, logger },
+          headOf: ledger => heads.get(ledger),
+        }),
+    })
+    closers.push(() => owners?.stop() ?? Promise.resolve())
+  }
+  return {
+    ...{ log, registry, placing, start },
+    origin: config.ORIGIN ?? log.installation.origin,
+    followed: await followedPart(config, log, closers),
+    health: () => (config.ROLES.includes('sequencer') ? [sequencerHealth(owners)] : []),
+  }
+}
+
+const noKeyDetail =
+  'There is no signing key here, and there are ledgers that were signed before: give AEP_LEDGER_LEDGER_KEY_FILE, or with ' +
+  'AEP_LEDGER_KEYS_DIR the keys folder of the process that made them, or leave the role sequencer out of AEP_LEDGER_ROLES.'
+
+/** What follows the log in this process: whose key signs, where each ledger ends, and who waits for which event. */
+class Followed {
+  readonly heads = new Map<string, Head>()
+  readonly #parts: CoreParts
+  #registry: Registry | undefined
+  placing: ClusterIntake | undefined
+
+  constructor(parts: CoreParts) {
+    this.#parts = parts
+  }
+
+  get registry(): Registry {
+    if (this.#registry === undefined) throw new Error('the log was not opened')
+    return this.#registry
+  }
+
+  /** As the replica is, before it goes on. */
+  async attach(store: EmbeddedLog): Promise<ReplicaListener> {
+    const { keys, suite } = this.#parts
+    const registry = await Registry.open(store, store.views, keys)
+    this.#registry = registry
+    for (const [ledger, head] of await headsOf(store)) this.heads.set(ledger, head)
+    return {
+      vouch: batch => doubtOf(suite, registry.history(batch.ledger), batch),
+      onKept: (partition, batch) => this.#kept(partition, batch),
+      onPlaced: (partition, intake) => this.placing?.placed(partition, intake),
+    }
+  }
+
+  #kept(partition: number, batch: PlacedBatch): void {
+    const { ledger, entries, head } = batch
+    this.registry.fold(ledger, entries)
+    this.heads.set(ledger, head)
+    this.#parts.onGrown(ledger, entries)
+    this.placing?.kept(partition, batch)
+  }
+}
+
+const genesisKey = ({ canonical }: TakenEvent): string => {
+  const { data } = JSON.parse(canonical) as { readonly data?: { readonly key?: { readonly key_id?: string } } }
+  return data?.key?.key_id ?? ''
+}
+
+const fixedOf = ({ SEQUENCE_PARTITIONS }: Config, log: KafkaLog): readonly number[] | undefined =>
+  SEQUENCE_PARTITIONS === 'all' ? log.partitions.map(({ number }) => number) : SEQUENCE_PARTITIONS
+
+function sequencerHealth(owners: Owners | undefined): HealthPart {
+  const trouble = owners === undefined ? 'is starting' : owners.trouble
+  const numbers = owners?.assigned ?? []
+  const seals = numbers.length === 0 ? 'seals no partition' : `seals partitions ${numbers.join(', ')}`
+  return { name: 'sequencer', ready: trouble === undefined, detail: trouble ?? seals, essential: true }
+}
+
+const optionsOf = (config: Config): KafkaLogOptions => ({
+  dir: config.DATA_DIR,
+  access: kafkaAccess(config, config.KAFKA_BROKERS ?? []),
+  prefix: config.KAFKA_PREFIX,
+  origin: ensureOrigin(config.DATA_DIR, config.ORIGIN),
+  partitions: config.KAFKA_PARTITIONS,
+  replication: config.KAFKA_REPLICATION,
+})
+
+const waitMsMin = 500
+const waitMsMax = 10_000
+
+/** Waits for brokers that do not answer yet; throws `KafkaRefused` at once for those that refuse this service. */
+async function whenThere(logger: Logger, options: KafkaLogOptions): Promise<KafkaLog> {
+  for (let waitMs = waitMsMin; ; waitMs = Math.min(2 * waitMs, waitMsMax)) {
+    try {
+      return await openKafkaLog(options)
+    } catch (error) {
+      if (error instanceof KafkaRefused) logger.fatal({ err: error }, 'Kafka does not let this service in, so it ends')
+      if (isForPeople(error)) throw error
+      logger.warn({ err: error, retryInMs: waitMs }, 'Kafka is not to be had yet; it is tried again')
+      await sleep(waitMs)
+    }
+  }
+}
+
+/** Whether it takes somebody to mend it, so that trying again is no use. */
+const isForPeople = (error: unknown): boolean =>
+  error instanceof KafkaRefused ||
+  error instanceof LogUnreadable ||
+  error instanceof LogInUse ||
+  (error instanceof NotWritten && error.reason !== 'failed')
