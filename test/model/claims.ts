@@ -1,40 +1,45 @@
 import { begins, identityOf, isPoison, linksOf, offsetOf, prevOf } from './chain.ts'
-import { chainOf, settled, visible } from './kafka.ts'
+import { type Known, nothing, readerOf, settled } from './kafka.ts'
 import type { Answer, State } from './state.ts'
 
-/** What must be true in every state: each claim has a complaint, or nothing, to say. */
+/** What must be true in every state: each claim has a complaint, or nothing, to say. What a topic has lost counts as there. */
 export const claims = {
   /** Each record follows on the one before: no gap, no fork, no repetition. Stronger than `chain`. */
   once({ kafka }: State) {
-    const wrong = settled(kafka).find((entry, n, all) => prevOf(entry) !== (all[n - 1] ?? ''))
+    const entries = settled(kafka)
+      .map(({ entry }) => entry)
+      .filter(entry => entry !== '')
+    const wrong = entries.find((entry, n, all) => prevOf(entry) !== (all[n - 1] ?? ''))
     return wrong && `${wrong} does not follow on what is before it`
   },
   /** Records make one chain for a reader who drops what it has, byte for byte. */
   chain({ kafka }: State) {
-    return chainOf(settled(kafka)) === undefined ? 'there is a fork or a gap' : undefined
+    return readerOf(settled(kafka)) === undefined ? 'there is a fork or a gap' : undefined
   },
   /** What anybody took for committed stays. */
   prefix(state: State) {
     const believed = [state.replica, ...state.owners.map(({ knows }) => knows)].map(({ chain }) => chain)
-    const wrong = believed.find(chain => !begins(truth(state), chain))
+    const { chain: truth } = truthOf(state)
+    const wrong = believed.find(chain => !begins(truth, chain))
     return wrong && `${wrong} was taken for committed`
   },
   identity(state: State) {
-    const identities = linksOf(truth(state)).map(identityOf)
+    const identities = linksOf(truthOf(state).chain).map(identityOf)
     const twice = identities.find((identity, n) => identities.indexOf(identity) !== n)
     return twice && `${twice} has two places`
   },
   /** An emitter's events stand as it sent them: its own count rises. */
   order(state: State) {
-    const identities = linksOf(truth(state)).map(identityOf)
+    const identities = linksOf(truthOf(state).chain).map(identityOf)
     const wrong = identities.find((identity, n) =>
       identities.slice(0, n).some(before => before[0] === identity[0] && before > identity),
     )
     return wrong && `${wrong} stands behind a later one`
   },
   position(state: State) {
-    const passed = state.intake.slice(0, Math.max(positionOf(state), state.groupOffset))
-    const placed = linksOf(truth(state)).map(identityOf)
+    const { chain, next } = truthOf(state)
+    const passed = state.intake.slice(0, Math.max(next, state.groupOffset))
+    const placed = linksOf(chain).map(identityOf)
     const lost = passed.find(({ event }) => !isPoison(event) && !placed.includes(identityOf(event)))
     return lost && `${lost.event} was passed, and has no place`
   },
@@ -44,7 +49,7 @@ export const claims = {
   },
   /** An answer is true of the ledger for ever; as `created` names the first place of its identity, there is one at most. */
   answers(state: State) {
-    const links = linksOf(truth(state))
+    const links = linksOf(truthOf(state).chain)
     const wrong = state.intake.find(
       ({ event, answer }, offset) => typeof answer !== 'string' && !isTrue(answer, event, offset, links),
     )
@@ -56,13 +61,12 @@ export type Claim = keyof typeof claims
 
 /** Everything that was sent is in intake, is done with, and was answered if somebody waits. */
 export function isDone(state: State, events: number): boolean {
-  const { sent, intake } = state
-  return sent === events && positionOf(state) === intake.length && intake.every(({ answer }) => answer !== 'waits')
+  const { sent, intake, kafka } = state
+  const isPlaced = kafka.cut === undefined && truthOf(state).next === intake.length
+  return sent === events && isPlaced && intake.every(({ answer }) => answer !== 'waits')
 }
 
-const positionOf = ({ kafka }: State): number => visible(kafka.heads).at(-1)?.next ?? 0
-
-const truth = ({ kafka }: State): string => chainOf(settled(kafka)) ?? ''
+const truthOf = ({ kafka }: State): Known => readerOf(settled(kafka)) ?? nothing
 
 function isTrue({ says, seq }: Answer, event: string, offset: number, links: readonly string[]): boolean {
   const link = links[seq]

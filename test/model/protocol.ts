@@ -1,5 +1,17 @@
 import type { Model } from './explore.ts'
-import { decide, emptyKafka, isMarked, markHeads, markLedger, nothing, timeOut, transactionOf } from './kafka.ts'
+import { grouping } from './group.ts'
+import {
+  cutOff,
+  decide,
+  emptyKafka,
+  isMarked,
+  markHeads,
+  markLedger,
+  nothing,
+  restore,
+  timeOut,
+  transactionOf,
+} from './kafka.ts'
 import { keyOf } from './key.ts'
 import { following, sending } from './node.ts'
 import { sequencing } from './sequencer.ts'
@@ -11,7 +23,9 @@ export function protocol(world: World): Model<State> {
     faults: 0,
     sent: 0,
     intake: [],
+    low: 0,
     kafka: emptyKafka(world.without.includes('idPerProcess') ? 2 : 1),
+    assigned: undefined,
     owners: [off, off],
     replica: nothing,
     groupOffset: 0,
@@ -23,9 +37,11 @@ export function protocol(world: World): Model<State> {
     *steps(state) {
       yield* sending(world, state)
       yield* following(world, state)
+      yield* grouping(world, state)
       yield* sequencing(world, state, 0)
       yield* sequencing(world, state, 1)
       for (const id of state.kafka.transactions.keys()) yield* coordinating(world, state, id)
+      if (world.loses) yield* losing(world, state)
     },
   }
 }
@@ -53,4 +69,18 @@ function* coordinating(world: World, state: State, id: number): Generator<Step> 
   // Kafka's promise where its producer is gone; a fault where that is only slow.
   if (at === 'sent' || at === 'asked') yield* failing(world, state, ...step)
   else yield step
+}
+
+/** The ledger topic loses records that it had, against its promise, until somebody puts them back. */
+function* losing(world: World, state: State): Generator<Step> {
+  const { ledger, cut } = state.kafka
+  if (ledger.some(({ open }) => open)) return
+  if (cut !== undefined) {
+    yield ['the ledger topic is restored', { ...state, kafka: restore(state.kafka) }]
+    return
+  }
+  for (const at of ledger.keys()) {
+    const says = `the ledger topic loses its last ${ledger.length - at}`
+    yield* failing(world, state, says, { ...state, kafka: cutOff(state.kafka, at) })
+  }
 }
