@@ -5,7 +5,7 @@ import { batchFault, checkDigest } from '../check-batch.ts'
 import { type TokenRecord, tokenPrefix } from '../control.ts'
 import type { EmbeddedLog } from '../embedded/log.ts'
 import { type AppendBatch, type EventIdentity, LogUnreadable, NotWritten, WriteUnknown } from '../port.ts'
-import type { KafkaClient, KafkaRecord, KafkaTail, NewRecord, Place } from './client.ts'
+import type { Bounds, KafkaClient, KafkaRecord, KafkaTail, NewRecord, Place } from './client.ts'
 import type { Installation } from './installation.ts'
 import { Partition } from './partition.ts'
 import type { Positions } from './positions.ts'
@@ -48,6 +48,7 @@ export class KafkaLog implements EmbeddedLog {
   #tail: KafkaTail | undefined
   #partitions: readonly Partition[] = []
   #takeIntake: TakeIntake = async () => {}
+  #intakeLost: (partition: number, error: unknown) => void = () => {}
   #trouble: unknown
   #isClosed = false
 
@@ -86,6 +87,7 @@ export class KafkaLog implements EmbeddedLog {
       take: (...taken) => this.#take(...taken),
       onStopped: (place, error) => {
         if (place.topic === topics.ledger) replica.stop(place.partition, unreadable(error))
+        else if (place.topic === topics.intake) this.#intakeLost(place.partition, error)
         else this.#trouble = error
       },
       onTrouble: error => {
@@ -159,9 +161,15 @@ export class KafkaLog implements EmbeddedLog {
     return new Map(await Promise.all(lags))
   }
 
-  /** Who takes what is read of intake, once `readIntake` has begun it. */
-  takeIntake(take: TakeIntake): void {
+  /** Who takes what is read of intake, once `readIntake` has begun it, and hears when it can't be read any further. */
+  takeIntake(take: TakeIntake, lost: (partition: number, error: unknown) => void): void {
     this.#takeIntake = take
+    this.#intakeLost = lost
+  }
+
+  /** Offsets that a partition of intake holds records at. */
+  intakeBounds(partition: number): Promise<Bounds> {
+    return this.#parts.client.bounds({ topic: this.topics.intake, partition })
   }
 
   readIntake(partition: number, from: number): void {

@@ -62,6 +62,7 @@ export class Partition {
   async own(): Promise<void> {
     const { client, replica, tail, transactionalId, topics, number } = this.#parts
     await this.release()
+    this.#isFenced = false
     const writer = await client.writer(transactionalId)
     try {
       const place = { topic: topics.ledger, partition: number }
@@ -72,7 +73,6 @@ export class Partition {
       await this.#checkHeads()
       this.#next = end
       this.#writer = writer
-      this.#isFenced = false
     } catch (error) {
       await writer.close().catch(() => {})
       replica.begin(number)
@@ -128,7 +128,7 @@ export class Partition {
     if (writer === undefined)
       throw this.#isFenced ? elsewhere() : new NotWritten('failed', 'The partition is not owned.')
     const place = { topic: topics.ledger, partition: number }
-    const records = recordsOf(place, step)
+    const records = recordsOf(place, step, this.#next)
     const ends = await writer.commit([...records, ...this.#headRecords(step)]).catch(async error => {
       await this.release()
       throw this.#outcome(error)

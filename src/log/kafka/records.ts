@@ -26,17 +26,21 @@ export const markKey = '#intake'
  *   header `in`: offset of the intake record that it came from;
  * - on the first record of a batch, header `after`: the leaf hash of the head before it;
  * - on the last, header `head`: JSON `[leaf hash, recorded_at]` of the head after it;
+ * - on the first of the step, header `at`: the offset that it was written to stand at;
  * - on the last of the step, header `next`: offset of intake that comes next. A step of no entry is one record under the key
  *   `#intake` with this header, and no value.
  */
-export function recordsOf(place: Place, { batches, intake }: Step): NewRecord[] {
+export function recordsOf(place: Place, { batches, intake }: Step, at: number): NewRecord[] {
   const records = batches.flatMap(batch => batchRecords(place, batch))
-  if (intake === undefined) return records
-  const next = { next: utf8(String(intake)) }
-  const last = records.pop()
-  if (last === undefined) return [{ ...place, key: markKey, value: new Uint8Array(), headers: next }]
-  records.push({ ...last, headers: { ...last.headers, ...next } })
+  if (records.length === 0) records.push({ ...place, key: markKey, value: new Uint8Array(), headers: {} })
+  addHeader(records, 0, 'at', at)
+  if (intake !== undefined) addHeader(records, records.length - 1, 'next', intake)
   return records
+}
+
+function addHeader(records: NewRecord[], n: number, name: string, value: number): void {
+  const record = records[n]
+  if (record !== undefined) records[n] = { ...record, headers: { ...record.headers, [name]: utf8(String(value)) } }
 }
 
 const batchRecords = (place: Place, { ledger, entries, ids, after, head, origins }: PlacedBatch): NewRecord[] =>
@@ -58,6 +62,7 @@ const batchRecords = (place: Place, { ledger, entries, ids, after, head, origins
 export type Completed = { readonly batch?: PlacedBatch; readonly intake?: number }
 
 interface OpenBatch {
+  readonly openedAt: number
   readonly ledger: string
   readonly after: LeafHash
   readonly entries: StoredEntry[]
@@ -74,20 +79,30 @@ export class StepReader {
     return this.#open !== undefined
   }
 
+  /** Offset of the first record of the batch that has no end yet. */
+  get openedAt(): number {
+    return this.#open?.openedAt ?? Number.POSITIVE_INFINITY
+  }
+
   /** What `record` completes, if anything. Throws `LogUnreadable` for a record that no log wrote. */
   take(record: KafkaRecord): Completed | undefined {
     const { key: ledger, value, headers, offset } = record
     const foreign = () => foreignAt(offset, 'ledger')
-    const { sig, seq, id } = headers
+    const { sig, seq, id, at } = headers
+    if (at !== undefined && numberOf(at, foreign) !== offset) {
+      throw new LogUnreadable(
+        `The record at offset ${offset} was written to stand at ${textOf(at)}: the topic is not as it was written.`,
+      )
+    }
     const intake = headers['next'] === undefined ? {} : { intake: numberOf(headers['next'], foreign) }
     if (ledger === markKey) {
-      if (this.#open !== undefined || headers['next'] === undefined) throw foreign()
+      if (this.#open !== undefined || at === undefined || headers['next'] === undefined) throw foreign()
       return intake
     }
     if (sig?.length !== 64 || seq === undefined || id === undefined) throw foreign()
     if (headers['after'] !== undefined) {
       const after = (textOf(headers['after']) ?? '') as LeafHash
-      this.#open = { ledger, after, entries: [], ids: [], origins: [] }
+      this.#open = { openedAt: offset, ledger, after, entries: [], ids: [], origins: [] }
     }
     const open = this.#open
     if (open === undefined || open.ledger !== ledger) throw foreign()

@@ -40,6 +40,10 @@ export class Replica {
   readonly #readers = new Map<number, StepReader>()
   /** Why a partition can't be followed any further. */
   readonly #stopped = new Map<number, unknown>()
+  /** Offset up to which each partition was read; what is behind the position is the beginning of a step. */
+  readonly #read = new Map<number, number>()
+  /** Last seq of each ledger that the listener heard of, where that is not all that is kept. */
+  readonly #untold = new Map<string, number>()
   readonly #waiting = new Map<number, Waiting[]>()
   #full: NotWritten | undefined
 
@@ -83,16 +87,37 @@ export class Replica {
       const { batch, intake } = completed
       if (batch !== undefined) {
         const isNew = await this.#keep(batch, record.offset)
-        if (isNew) this.#listener.onKept?.(partition, batch)
+        if (isNew || (this.#untold.get(batch.ledger) ?? Number.NaN) < batch.head.seq) this.#tell(partition, batch)
       }
       if (!reader.isOpen) this.#advance(partition, record.offset + 1, intake)
     }
+    this.#read.set(partition, next)
     if (!reader.isOpen) this.#advance(partition, next)
+    else this.#checkOpen(partition, reader)
+  }
+
+  /**
+   * A step that began before an offset which all that is committed is to be read up to, and that was read up to there without
+   * its end: committed steps are whole, so that its records were cut off.
+   */
+  #checkOpen(partition: number, { openedAt }: StepReader): void {
+    const read = this.#read.get(partition) ?? 0
+    const isCut = (this.#waiting.get(partition) ?? []).some(({ offset }) => openedAt < offset && offset <= read)
+    if (isCut)
+      throw new LogUnreadable(
+        `The step at offset ${openedAt} of ${this.#topic}/${partition} has no end: records were cut off.`,
+      )
+  }
+
+  #tell(partition: number, batch: PlacedBatch): void {
+    this.#untold.delete(batch.ledger)
+    this.#listener.onKept?.(partition, batch)
   }
 
   /** Before records of a partition are read anew from its position on. */
   begin(partition: number): void {
     this.#readers.delete(partition)
+    this.#read.delete(partition)
     this.#stopped.delete(partition)
   }
 
@@ -105,8 +130,10 @@ export class Replica {
 
   /** A step that this process wrote, which stands in Kafka up to `offset`. */
   async keepOwn(partition: number, { batches, intake }: Step, offset: number): Promise<void> {
+    // Should some of it be kept and not all, it is read again, and what was kept already is told then.
+    for (const { ledger, after } of batches) this.#untold.set(ledger, after.seq)
     await Promise.all(batches.map(batch => this.#log.append(batch)))
-    for (const batch of batches) this.#listener.onKept?.(partition, batch)
+    for (const batch of batches) this.#tell(partition, batch)
     this.#advance(partition, offset, intake)
   }
 
@@ -119,6 +146,13 @@ export class Replica {
       const waiting = this.#waiting.get(partition) ?? []
       waiting.push({ offset, resolve, reject })
       this.#waiting.set(partition, waiting)
+      const reader = this.#readers.get(partition)
+      if (reader?.isOpen !== true) return
+      try {
+        this.#checkOpen(partition, reader)
+      } catch (error) {
+        reject(error)
+      }
     })
   }
 

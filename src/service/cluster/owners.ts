@@ -17,12 +17,16 @@ export interface OwnersOptions {
 
 /** How often it looks whether a partition that was taken from it is its own after all. */
 const lookMs = 1_000
+/** A word of the group counts when it came so long after the partition was taken: by then a member that was given up knows. */
+const confirmedMs = 2_000
+/** Nobody confirms a partition that is assigned by hand: a transaction that took too long looks like another owner. */
+const fixedWaitMs = 2 * sessionMs
 
 /**
  * Which partitions this process seals. The group only assigns: whoever is assigned a partition takes it over from whoever had
  * it, and that is what keeps two from writing. So a process that was put off writes no more until it is assigned again; or
- * until the group has confirmed for longer than any member can be gone unnoticed that the partition is still its own: then
- * whoever put it off was a member that the group has given up, and nobody else would take the partition.
+ * until the group has confirmed since that the partition is still its own: then whoever put it off was a member that the group
+ * has given up, or its own transaction took too long, and nobody else would take the partition.
  */
 export class Owners {
   readonly #options: OwnersOptions
@@ -37,12 +41,16 @@ export class Owners {
     const { log, sequencerOf, metrics } = options
     for (const { number } of log.partitions) metrics.owned.set({ partition: number }, 0)
     this.#sequencers = log.partitions.map(sequencerOf)
-    log.takeIntake(async (partition, records) => this.#sequencers[partition]?.offer(records))
+    log.takeIntake(
+      async (partition, records) => this.#sequencers[partition]?.offer(records),
+      (partition, error) => this.#sequencers[partition]?.lose(error),
+    )
   }
 
   static async start(options: OwnersOptions): Promise<Owners> {
     const owners = new Owners(options)
     const { log, group, fixed } = options
+    owners.#looking = setInterval(() => owners.#look(), lookMs)
     if (fixed !== undefined) owners.#assign(fixed)
     else {
       owners.#share = await log.client.share({
@@ -53,7 +61,6 @@ export class Owners {
           owners.#trouble = error
         },
       })
-      owners.#looking = setInterval(() => owners.#look(), lookMs)
     }
     return owners
   }
@@ -88,10 +95,12 @@ export class Owners {
   }
 
   #look(): void {
-    const confirmedAtMs = this.#share?.confirmedAtMs ?? 0
+    const { fixed } = this.#options
+    const sureAtMs =
+      fixed === undefined ? (this.#share?.confirmedAtMs ?? 0) - confirmedMs : performance.now() - fixedWaitMs
     for (const number of this.#assigned) {
       const sequencer = this.#sequencers[number]
-      if (sequencer?.standing === 'fenced' && confirmedAtMs > sequencer.fencedAtMs + 2 * sessionMs) sequencer.start()
+      if (sequencer?.standing === 'fenced' && sureAtMs > sequencer.fencedAtMs) sequencer.start()
     }
   }
 

@@ -51,6 +51,8 @@ export class PartitionSequencer {
   #fencedAtMs = 0
   #trouble: string | undefined
   #waiting: KafkaRecord[] = []
+  /** Why intake can't be read any further. */
+  #lost: unknown
   /** Offset of intake that is taken next. */
   #next = 0
   #wake: () => void = () => {}
@@ -105,6 +107,12 @@ export class PartitionSequencer {
     while (this.#waiting.length > waitingMax && this.#isMeant) await sleep(5)
   }
 
+  /** Intake can't be read from where it was to be read on: this owner is a stale one, or records are gone. */
+  lose(error: unknown): void {
+    this.#lost = error
+    this.#wake()
+  }
+
   async #run(turn: number): Promise<void> {
     const { partition, log, logger, metrics } = this.#options
     for (let waitMs = retryMsMin; this.#turn === turn; waitMs = Math.min(2 * waitMs, retryMsMax)) {
@@ -135,11 +143,12 @@ export class PartitionSequencer {
   }
 
   async #takeOver(): Promise<void> {
-    const { partition, log, logger, metrics } = this.#options
+    const { partition, logger, metrics } = this.#options
     this.#standing = 'taking-over'
     const since = performance.now()
     await partition.own()
-    this.#readFrom(log.placed(partition.number))
+    this.#lost = undefined
+    this.#readFrom(await this.#placed())
     const ms = performance.now() - since
     this.#standing = 'owned'
     this.#trouble = undefined
@@ -147,6 +156,23 @@ export class PartitionSequencer {
     metrics.takeoverSeconds.observe(ms / 1000)
     metrics.owned.set({ partition: partition.number }, 1)
     logger.info({ partition: partition.number, intake: this.#next, ms: Math.round(ms) }, 'a partition is owned')
+  }
+
+  /**
+   * Where intake goes on. Records that are gone before they were placed were never answered, so that whoever sent them sends
+   * them again: it goes on behind them, and says so.
+   */
+  async #placed(): Promise<number> {
+    const { log, partition, metrics, logger } = this.#options
+    const placed = log.placed(partition.number)
+    const { low } = await log.intakeBounds(partition.number)
+    if (placed >= low) return placed
+    metrics.dead.inc({ reason: 'lost' }, low - placed)
+    logger.error(
+      { partition: partition.number, from: placed, to: low },
+      'records of intake are gone before they were placed',
+    )
+    return low
   }
 
   #readFrom(offset: number): void {
@@ -159,6 +185,7 @@ export class PartitionSequencer {
   async #placeNext(): Promise<void> {
     await this.#look()
     const { jobs, next } = await this.#gather()
+    if (this.#lost !== undefined) throw new Error('Intake can not be read from there any more.', { cause: this.#lost })
     if (jobs.length === 0 && next === undefined) return
     const { partition, metrics, headOf } = this.#options
     const taken = jobs.filter(({ job }) => this.#stuck?.ledgers.has(job.ledger) !== true)
