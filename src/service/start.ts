@@ -103,7 +103,7 @@ async function start(
     metrics.viewFailures.inc({ view })
     logger.warn({ err: error, view, retryInMs }, 'a view could not follow; it is tried again')
   }
-  const state = followState(await StateView.open(log.views), {
+  const state = (core.followState ?? followState)(await StateView.open(log.views), {
     log,
     batch: stateBatch,
     restMs: stateRestMs,
@@ -133,7 +133,8 @@ async function start(
   const isDoor = roles.includes('http')
   const adminToken = isDoor ? await ensureAdminToken(dataDir, log, config.ADMIN_TOKEN, clock()) : undefined
 
-  if (isDoor) state.follower.start()
+  const keepsState = isDoor || roles.includes('follower')
+  if (keepsState) state.follower.start()
   search.follower?.start()
   closers.push(() => state.follower.stop())
   const app = await buildApp({
@@ -145,7 +146,7 @@ async function start(
     admin,
     emitters: ledger => registry.emitters(ledger),
     health: () =>
-      healthOf({ placing, own: core.health(), search: search.health(), ...(isDoor && { state: state.follower }) }),
+      healthOf({ placing, own: core.health(), search: search.health(), ...(keepsState && { state: state.follower }) }),
     metrics: metrics.registry,
     logger,
     clock,
