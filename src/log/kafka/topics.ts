@@ -61,6 +61,8 @@ export interface Layout {
 interface Wanted {
   readonly name: string
   readonly partitions: number
+  /** Nothing is lost with it. */
+  readonly isView?: true
   readonly settings: Readonly<Record<string, string>>
 }
 
@@ -71,7 +73,7 @@ const wanted = (topics: Topics, partitions: number): readonly Wanted[] => [
   { name: topics.records, partitions: 1, settings: kept },
   { name: topics.control, partitions: 1, settings: compacted },
   { name: topics.dead, partitions: 1, settings: kept },
-  { name: topics.state, partitions, settings: view },
+  { name: topics.state, partitions, settings: view, isView: true },
 ]
 
 /** All topics of an installation that is being made. */
@@ -87,9 +89,11 @@ const inSyncOf = (replicas: number): number => (replicas >= 3 ? 2 : 1)
 
 /** Makes topics of views that are gone: nothing is lost with them. */
 export async function ensureViews(client: KafkaClient, topics: Topics, layout: Layout): Promise<void> {
-  const views = newTopics(topics, layout).filter(({ name }) => name === topics.state)
-  const there = await client.topics(views.map(({ name }) => name))
-  const gone = views.filter(({ name }) => !there.has(name))
+  const views = new Set(
+    wanted(topics, layout.partitions).flatMap(({ name, isView }) => (isView === true ? [name] : [])),
+  )
+  const there = await client.topics([...views])
+  const gone = newTopics(topics, layout).filter(({ name }) => views.has(name) && !there.has(name))
   if (gone.length > 0) await client.create(gone)
 }
 
@@ -108,8 +112,11 @@ export async function topicFaults(client: KafkaClient, topics: Topics, layout: L
 }
 
 function faultsOf(one: Wanted, topic: TopicState | undefined, { replicas }: Layout): TopicFault[] {
-  const { name, partitions, settings } = one
-  if (topic === undefined) return [{ topic: name, what: 'is gone: restore it from another cluster' }]
+  const { name, partitions, settings, isView } = one
+  if (topic === undefined) {
+    const next = isView === true ? 'the next start of a service makes it' : 'restore it from another cluster'
+    return [{ topic: name, what: `is gone: ${next}` }]
+  }
   const faults: TopicFault[] = []
   if (topic.partitions !== partitions) {
     const what = `has ${topic.partitions} partitions, and was made with ${partitions}: ledgers would be looked for in the wrong ones`

@@ -108,8 +108,9 @@ export class StateOwner implements Owned {
         waitMs = retryMsMin
         while (isWanted()) {
           this.#isWoken = false
-          if (await this.#fold()) await this.#rest(restMs)
-          else if (!this.#isWoken) await this.#rest(idleMs)
+          const folded = await this.#fold()
+          if (folded === 0 && !this.#isWoken) await this.#rest(idleMs)
+          else if (folded > 0 && folded < stepEntriesMax) await this.#rest(restMs)
         }
       } catch (error) {
         await this.#letGo()
@@ -182,8 +183,8 @@ export class StateOwner implements Owned {
     }
   }
 
-  /** One transaction, of as many ledgers as have more; whether there was any. */
-  async #fold(): Promise<boolean> {
+  /** One transaction, of as many ledgers as have more; how many entries it folded. */
+  async #fold(): Promise<number> {
     const { copy, log, view } = this.#options
     const steps: StateStep[] = []
     const committed: (() => void)[] = []
@@ -199,10 +200,10 @@ export class StateOwner implements Owned {
       left -= entries.length
       if (left <= 0) break
     }
-    if (steps.length === 0) return false
+    if (steps.length === 0) return 0
     await this.#write(steps)
     for (const tell of committed) tell()
-    return true
+    return stepEntriesMax - left
   }
 
   /** Ledgers that have entries to fold, the one behind the last first. */
