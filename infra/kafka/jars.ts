@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { cacheFolder, filledOnce } from '../cache.ts'
 import { findMaven, run } from './java.ts'
 
-const pom = fileURLToPath(new URL('pom.xml', import.meta.url))
+/** What is fetched: the broker, or Kafka's own tools, which come out later than it. */
+export type Pom = 'pom.xml' | 'tools.xml'
+
+const fileOf = (pom: Pom): string => fileURLToPath(new URL(pom, import.meta.url))
 
 /** Kafka's jars in the cache. */
 export interface Jars {
@@ -16,34 +19,29 @@ export interface Jars {
 }
 
 /** Version of Kafka, and the folder that its jars are kept in: another pom is another folder. */
-export function kafkaHome(): { readonly version: string; readonly home: string } {
-  const text = readFileSync(pom, 'utf8')
+export function kafkaHome(pom: Pom = 'pom.xml'): { readonly version: string; readonly home: string } {
+  const text = readFileSync(fileOf(pom), 'utf8')
   const version = /<kafka\.version>(.*)<\/kafka\.version>/.exec(text)?.[1] ?? 'unknown'
-  const cache = process.env['AEP_LEDGER_CACHE_DIR'] ?? join(homedir(), '.cache', 'aep-ledger')
   const mark = createHash('sha256').update(text).digest('hex').slice(0, 8)
-  return { version, home: join(cache, `kafka-${version}-${mark}`) }
+  return { version, home: join(cacheFolder(), `${pom === 'pom.xml' ? 'kafka' : 'kafka-tools'}-${version}-${mark}`) }
 }
 
 /**
- * The jars, fetched from Maven Central when they are not in the cache yet (45 MB). Two processes may fetch at once: each
- * fills a folder of its own, and the first to be done gives it its name. Throws `Missing` when there is no Maven.
+ * The jars, fetched from Maven Central when they are not in the cache yet (45 MB). Throws `Missing` when there is no Maven.
  */
-export async function kafkaJars(say: (line: string) => void, signal?: AbortSignal): Promise<Jars> {
-  const { version, home } = kafkaHome()
+export async function kafkaJars(
+  say: (line: string) => void,
+  signal?: AbortSignal,
+  pom: Pom = 'pom.xml',
+): Promise<Jars> {
+  const { version, home } = kafkaHome(pom)
   const lib = join(home, 'lib')
-  if (!existsSync(lib)) {
-    await findMaven()
+  if (!existsSync(lib)) await findMaven()
+  await filledOnce(lib, async partial => {
     say(`Fetching Apache Kafka ${version} from Maven Central, once, into ${home}`)
-    mkdirSync(home, { recursive: true })
-    const partial = mkdtempSync(join(home, 'lib-'))
-    try {
-      const goal = ['dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${partial}`]
-      await run('mvn', ['-q', '-B', '-f', pom, ...goal], signal)
-      renameUnlessThere(partial, lib)
-    } finally {
-      rmSync(partial, { recursive: true, force: true })
-    }
-  }
+    const goal = ['dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${partial}`]
+    await run('mvn', ['-q', '-B', '-f', fileOf(pom), ...goal], signal)
+  })
   const jars = readdirSync(lib).filter(name => name.endsWith('.jar'))
   return {
     home,
@@ -51,14 +49,5 @@ export async function kafkaJars(say: (line: string) => void, signal?: AbortSigna
       .sort()
       .map(name => join(lib, name))
       .join(delimiter),
-  }
-}
-
-/** A folder with files in it is never renamed over: whoever comes second finds the first's. */
-function renameUnlessThere(from: string, to: string): void {
-  try {
-    renameSync(from, to)
-  } catch (error) {
-    if (!existsSync(to)) throw error
   }
 }

@@ -6,6 +6,7 @@ import { examples } from './options.ts'
 import { aepVerb } from './verbs/aep.ts'
 import { backupVerb } from './verbs/backup.ts'
 import { configVerb } from './verbs/config.ts'
+import { copyVerb } from './verbs/copy.ts'
 import { doctorVerb } from './verbs/doctor.ts'
 import { emitVerb } from './verbs/emit.ts'
 import { exportVerb } from './verbs/export.ts'
@@ -58,6 +59,7 @@ const verbs: readonly ((context: Context) => Command)[] = [
   keysVerb,
   tokensVerb,
   backupVerb,
+  copyVerb,
   rebuildVerb,
   doctorVerb,
 ]

@@ -23,3 +23,6 @@ export interface ControlStore {
   tokens(): Promise<readonly TokenRecord[]>
   putToken(token: TokenRecord): Promise<void>
 }
+
+/** Begins the key of a token record; its id follows. */
+export const tokenPrefix = 'token/'

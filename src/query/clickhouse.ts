@@ -1,9 +1,9 @@
 import { Fault } from '../base/fault.ts'
 import type { StoredEntry } from '../ledger/entry.ts'
-import { blocksOf, encodeRows, type HashLeaf } from './clickhouse/blocks.ts'
+import { type Block, blockRows, encodeBlock, type HashLeaf } from './clickhouse/blocks.ts'
 import { Connection } from './clickhouse/connection.ts'
 import { Positions } from './clickhouse/positions.ts'
-import { columns } from './clickhouse/row-binary.ts'
+import { columns, structure } from './clickhouse/row-binary.ts'
 import { storedRows } from './clickhouse/stored-rows.ts'
 import type {
   EventSearch,
@@ -17,7 +17,8 @@ import type {
 } from './port.ts'
 import type { Row } from './row.ts'
 import { searchLimitMax, searchSql } from './search-sql.ts'
-import { type ClickHouseServer, database } from './server.ts'
+import type { ClickHouseServer } from './server.ts'
+import { removalsTable, rowsTable } from './tables.ts'
 
 export interface ClickHouseOptions {
   readonly hashLeaf: HashLeaf
@@ -33,32 +34,29 @@ export interface ClickHouse extends EventSearch, RowSink, StoredRows {
 /**
  * The rows in ClickHouse: the service's own engine (hand over the `Engine` itself) or a production server. It does not
  * wait for the server, which may come, go and come back: until it answers, every call throws
- * `Fault('query-unavailable')`. One writer a ledger; any number of readers.
+ * `Fault('query-unavailable')`. Any number of writers and readers.
  */
 export async function openClickHouse(server: ClickHouseServer, options: ClickHouseOptions): Promise<ClickHouse> {
   return new ClickHouseRows(server, options)
 }
 
-/** What the writer of a ledger has to remember. */
-interface Writing {
-  /** The insert under way, or the one that is. */
-  turn: Promise<void>
-  /** Last seq of an insert that nobody knows the outcome of. */
-  unknownLast: number
-}
-
 const pollMs = 50
+/** Rows that were in and are gone were taken out by hand so often at most, while the server remembers their tokens. */
+const lossesMax = 20
 
 class ClickHouseRows implements ClickHouse {
   readonly #connection: Connection
   readonly #positions: Positions
   readonly #hashLeaf: HashLeaf
-  readonly #writing = new Map<string, Writing>()
+  readonly #cluster: boolean
+  /** By ledger: the insert under way, or the last one that was. */
+  readonly #turns = new Map<string, Promise<void>>()
 
   constructor(server: ClickHouseServer, { hashLeaf }: ClickHouseOptions) {
     this.#connection = new Connection(server, () => this.#positions.forget())
     this.#positions = new Positions(this.#connection)
     this.#hashLeaf = hashLeaf
+    this.#cluster = server.cluster !== undefined
   }
 
   async check(): Promise<void> {
@@ -95,7 +93,7 @@ class ClickHouseRows implements ClickHouse {
   }
 
   async position(ledger: string): Promise<number> {
-    return (await this.#positions.standing(ledger, this.#writing.has(ledger))).position
+    return (await this.#positions.standing(ledger, this.#turns.has(ledger))).position
   }
 
   async reached(ledger: string, seq: number, timeoutMs: number): Promise<boolean> {
@@ -108,67 +106,81 @@ class ClickHouseRows implements ClickHouse {
   }
 
   async insert(ledger: string, entries: readonly StoredEntry[]): Promise<void> {
-    const writing = this.#writing.get(ledger) ?? { turn: Promise.resolve(), unknownLast: -1 }
-    this.#writing.set(ledger, writing)
-    const mine = writing.turn.then(() => this.#insert(ledger, entries, writing))
-    writing.turn = mine.catch(() => {})
+    const before = this.#turns.get(ledger) ?? Promise.resolve()
+    const mine = before.then(() => this.#insert(ledger, entries))
+    this.#turns.set(
+      ledger,
+      mine.catch(() => {}),
+    )
     await mine
   }
 
-  async #insert(ledger: string, entries: readonly StoredEntry[], writing: Writing): Promise<void> {
-    const { position } = await this.#positions.standing(ledger, false)
-    const missing = entries.filter(({ seq }) => seq > position)
-    const first = missing[0]?.seq
-    if (first === undefined) return
-    if (first !== position + 1) {
-      throw new Fault('query-unavailable', `rows of ${ledger} are in up to ${position}: ${first} would leave a hole`)
+  /**
+   * Block after block, each from the position that the rows have after the last: another follower may have come first, with
+   * a shorter block or a longer one.
+   */
+  async #insert(ledger: string, entries: readonly StoredEntry[]): Promise<void> {
+    for (let fresh = false; ; fresh = true) {
+      const { position, last } = await this.#positions.standing(ledger, fresh)
+      const [first, ...rest] = entries.filter(({ seq }) => seq > position)
+      if (first === undefined) return
+      if (first.seq !== position + 1) {
+        const hole = `rows of ${ledger} are in up to ${position}: ${first.seq} would leave a hole`
+        throw new Fault('query-unavailable', hole)
+      }
+      const missing: [StoredEntry, ...StoredEntry[]] = [first, ...rest]
+      // Beyond a hole some are in already.
+      if (last > first.seq) missing.splice(await this.#absent(ledger, first.seq, blockRows))
+      await this.#insertBlock(ledger, await encodeBlock(this.#hashLeaf, missing))
     }
-    for (const block of blocksOf(missing, writing.unknownLast)) await this.#insertBlock(ledger, block, writing)
   }
 
   /**
-   * One insert, believed when the rows are read back: the server says that it wrote a block, too, which it took for one it
-   * had seen and dropped. That is right when an answer was lost, and wrong when the rows were lost since.
+   * One insert, believed when the rows are read back: whether they were new, or another's block that begins there was
+   * first, the server says alike. Where nothing is there after, the rows were lost since they were in; then the block goes
+   * again under the next token, which is the same for whoever finds that out.
    */
-  async #insertBlock(ledger: string, block: readonly StoredEntry[], writing: Writing): Promise<void> {
-    const first = block[0]?.seq ?? 0
-    const end = block.at(-1)?.seq ?? -1
-    writing.unknownLast = end
-    const { last } = await this.#positions.standing(ledger, true)
-    // Beyond a hole some are in already.
-    await this.#send(ledger, last < first ? block : await this.#absent(ledger, block))
-    if ((await this.#positions.standing(ledger, false)).position < end) {
-      await this.#send(ledger, await this.#absent(ledger, block), crypto.randomUUID())
-      const { position } = await this.#positions.standing(ledger, false)
-      if (position < end) {
-        throw new Fault('query-unavailable', `ClickHouse took rows of ${ledger}, but has none after ${position}`)
-      }
+  async #insertBlock(ledger: string, block: Block): Promise<void> {
+    for (let losses = 0; losses <= lossesMax; losses++) {
+      const { generation } = await this.#positions.standing(ledger, true)
+      await this.#send(ledger, block, `${ledger}:${generation}:${block.first}${losses === 0 ? '' : `#${losses}`}`)
+      if ((await this.#positions.standing(ledger, false)).position >= block.first) return
+      if (!this.#cluster) continue
+      // Before anything is said to be lost, what other replicas have taken is waited for.
+      await this.#connection.command(`SYSTEM SYNC REPLICA ${rowsTable}`, {})
+      if ((await this.#positions.standing(ledger, false)).position >= block.first) return
     }
-    writing.unknownLast = -1
+    throw new Fault('query-unavailable', `ClickHouse took rows of ${ledger}, but has none at ${block.first}`)
   }
 
-  /** A block that was sent before is known to the server by its token, unless `more` makes it another. */
-  async #send(ledger: string, rows: readonly StoredEntry[], more = ''): Promise<void> {
-    if (rows.length === 0) return
-    const token = `${ledger}:${rows[0]?.seq}-${rows.at(-1)?.seq}${more}`
-    const body = await encodeRows(this.#hashLeaf, rows)
-    await this.#connection.insert(`${database}.entries (${columns.join(', ')})`, body, 'RowBinary', token)
+  /**
+   * Sends a block whose first row is not in. The token names where the block begins and not where it ends: of several that
+   * begin alike, one gets in. Tokens are forgotten in the end; what a follower sends that was halted for so long is kept out
+   * by the condition.
+   */
+  async #send(ledger: string, { first, body }: Block, token: string): Promise<void> {
+    const names = columns.join(', ')
+    const into =
+      `${rowsTable} (${names}) SELECT ${names} FROM input('${structure}') WHERE ` +
+      `(SELECT count() FROM ${rowsTable} WHERE ledger = {ledger:String} AND seq = {first:UInt64}) = 0`
+    await this.#connection.insert(into, { ledger, first }, body, 'RowBinary', token)
   }
 
-  /** Those of a block that are not in: it may have got in by halves, one month and not the other. */
-  async #absent(ledger: string, block: readonly StoredEntry[]): Promise<readonly StoredEntry[]> {
-    const found = await this.#connection.read<{ seq: string }>(
-      `SELECT DISTINCT seq FROM ${database}.entries
-       WHERE ledger = {ledger:String} AND seq >= {first:UInt64} AND seq <= {last:UInt64}`,
-      { ledger, first: block[0]?.seq, last: block.at(-1)?.seq },
+  /** How many seqs from `first` on, of `count`, are not in. */
+  async #absent(ledger: string, first: number, count: number): Promise<number> {
+    const [found] = await this.#connection.read<{ next: string }>(
+      `SELECT min(seq) AS next FROM ${rowsTable}
+       WHERE ledger = {ledger:String} AND seq > {first:UInt64} AND seq <= {last:UInt64}`,
+      { ledger, first, last: first + count },
     )
-    const there = new Set(found.map(({ seq }) => Number(seq)))
-    return block.filter(({ seq }) => !there.has(seq))
+    const next = Number(found?.next ?? 0)
+    return next === 0 ? count : next - first
   }
 
   async remove(ledger: string): Promise<void> {
-    await this.#writing.get(ledger)?.turn
-    await this.#connection.command(`DELETE FROM ${database}.entries WHERE ledger = {ledger:String}`, { ledger })
+    await this.#turns.get(ledger)
+    await this.#connection.command(`INSERT INTO ${removalsTable} (ledger) VALUES ({ledger:String})`, { ledger })
+    await this.#connection.command(`DELETE FROM ${rowsTable} WHERE ledger = {ledger:String}`, { ledger })
     this.#positions.forget(ledger)
   }
 

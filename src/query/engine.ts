@@ -3,14 +3,14 @@ import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { resolveLibchdb } from 'chdb/libchdb'
 import { type EngineSecrets, type Launched, type LaunchOptions, launch, NotStarted } from './engine/launch.ts'
-import type { ClickHouseServer, Login } from './server.ts'
+import type { EngineServer, Login } from './server.ts'
 
 /**
  * The service's own ClickHouse: a child process that runs the real server code which npm's `chdb` carries, on loopback,
  * speaking ClickHouse's HTTP. It is started in the background, watched, started again when it dies, and ends with the
  * service, however that ends. docs/adr/0003-clickhouse-child.md says why it is so.
  */
-export interface Engine extends Required<ClickHouseServer> {
+export interface Engine extends EngineServer {
   /** Members of the server as of now; a port that refuses connections before the first start. */
   readonly url: string
   readonly writer: Login
@@ -71,7 +71,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
 }
 
 const nobody: Login = { username: '', password: '' }
-const nowhere: Required<ClickHouseServer> = { url: 'http://127.0.0.1:9/', writer: nobody, reader: nobody }
+const nowhere: EngineServer = { url: 'http://127.0.0.1:9/', writer: nobody, reader: nobody }
 
 class Supervisor implements Engine {
   readonly ready: Promise<void>
@@ -83,7 +83,7 @@ class Supervisor implements Engine {
   #status: EngineStatus = 'starting'
   #reason: string | undefined
   #launched: Launched | undefined
-  #server: Required<ClickHouseServer> = nowhere
+  #server: EngineServer = nowhere
 
   constructor(options: EngineOptions) {
     this.#options = { ...options, dir: resolve(options.dir) }

@@ -15,6 +15,11 @@ export interface HeldRowsOptions {
   readonly hashLeaf: HashLeaf
   /** Whether nobody else can have put rows there: the service's own engine, not a server that others may use. */
   readonly ownEngine: boolean
+  /**
+   * Whether others may have put rows in of entries that the log at hand doesn't hold yet: then rows beyond its end say
+   * nothing of another history, and are neither removed nor claimed.
+   */
+  readonly logMayLag?: boolean
   /** Rows were of another history and are removed, to be filled again from the log. */
   readonly onRemoved: (ledger: string, detail: string) => void
 }
@@ -42,7 +47,7 @@ export class HeldRows implements EventSearch, Pick<RowSink, 'insert'> {
   async position(ledger: string): Promise<number> {
     await this.#hold(ledger)
     const position = await this.#options.rows.position(ledger)
-    if (!(await this.#isBeyond(ledger, position))) return position
+    if (!(await this.#isBeyond(ledger, position)) || this.#options.logMayLag) return position
     await this.#hold(ledger)
     return this.#options.rows.position(ledger)
   }
@@ -62,6 +67,7 @@ export class HeldRows implements EventSearch, Pick<RowSink, 'insert'> {
     await this.#hold(ledger)
     const page = await this.#options.rows.search(ledger, filter, limit, after, signal)
     if (await this.#isBeyond(ledger, page.asOf)) {
+      if (this.#options.logMayLag) return { ...page, asOf: (await this.#options.log.head(ledger))?.seq ?? -1 }
       throw new Fault('query-unavailable', `The rows of ${ledger} claim more than the log holds; they are made again.`)
     }
     return page
@@ -87,15 +93,19 @@ export class HeldRows implements EventSearch, Pick<RowSink, 'insert'> {
   }
 
   async #compare(ledger: string): Promise<void> {
-    const { rows, ownEngine, onRemoved } = this.#options
-    const { position, last } = await rows.standing(ledger)
+    const { rows, log, ownEngine, logMayLag = false, onRemoved } = this.#options
+    const found = await rows.standing(ledger)
+    const head = (await log.head(ledger))?.seq ?? -1
+    const beyond = logMayLag && found.last > head
+    const position = beyond ? Math.min(found.position, head) : found.position
+    const last = beyond ? Math.min(found.last, head) : found.last
     // Somebody else may be the first to put rows there.
     if (last < 0) return
     if (position >= 0 && !(await this.#agree(ledger, 0)) && !ownEngine) {
       throw new Fault(
         'query-unavailable',
-        `The rows of ${ledger} in ClickHouse are another installation's: give each installation a ClickHouse of its own. ` +
-          'Where that other one is no more, stop this service, remove its rows with `aep-ledger rebuild --search`, and start.',
+        `The rows of ${ledger} in ClickHouse are another installation's: give each installation a database of its own ` +
+          '(AEP_LEDGER_CLICKHOUSE_DATABASE). Where that other one is no more, stop this service, remove its rows with `aep-ledger rebuild --search`, and start.',
       )
     }
     for (const seq of new Set([...(position >= 0 ? [0, position] : []), last])) {
@@ -104,7 +114,8 @@ export class HeldRows implements EventSearch, Pick<RowSink, 'insert'> {
       onRemoved(ledger, `the row at seq ${seq} is not the log's entry: the rows were those of another history`)
       return
     }
-    this.#held.add(ledger)
+    // What lies beyond is compared when the log has it.
+    if (!beyond) this.#held.add(ledger)
   }
 
   /** Whether every row at `seq` has the leaf hash of the log's entry there. */

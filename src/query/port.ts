@@ -84,8 +84,8 @@ export interface StoredRows {
 }
 
 /**
- * Writing side, for the follower; one writer a ledger. `insert` is idempotent: the same entries again, in whatever cut,
- * change nothing that is read. It takes contiguous entries that begin at `position + 1` or before, and is done when the
+ * Writing side, for followers. `insert` is idempotent: the same entries again, in whatever cut and by however many at once,
+ * leave one row each. It takes contiguous entries that begin at `position + 1` or before, and is done when the
  * rows are in; when it fails, some may be, and the next call finds out.
  */
 export interface RowSink {

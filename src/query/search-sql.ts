@@ -1,7 +1,7 @@
 import { Fault, type FaultDetail } from '../base/fault.ts'
 import type { SearchCursor, SearchFilter } from './port.ts'
 import { timeMsMax, timeMsMin } from './row.ts'
-import { database } from './server.ts'
+import { rowsTable } from './tables.ts'
 import {
   decidedOf,
   decidedTerm,
@@ -61,9 +61,13 @@ export function searchSql(ledger: string, filter: SearchFilter, count: number, a
     ...anyConditions(choices, params),
   ]
   const all = allTerms(choices, words)
-  const text = `SELECT seq, lower(hex(leaf_hash)) AS leafHash, toUnixTimestamp64Milli(time) AS timeMs, entry,
+  const select = `SELECT seq, lower(hex(leaf_hash)) AS leafHash, toUnixTimestamp64Milli(time) AS timeMs, entry,
   base64Encode(signature) AS signature
-FROM ${database}.entries
+FROM ${rowsTable}`
+  // Where no term is asked for, the server itself reads the keys first, and then the columns of the rows that are left.
+  if (choices.length === 0 && words.length === 0)
+    return { text: `${select}\nWHERE ${where.join(' AND ')}\n${newest}`, params }
+  const text = `${select}
 WHERE ledger = {ledger:String} AND (time, seq) IN (${keysSql(where, all, sameFact(filter, params), params)})
 ${newest}`
   return { text, params }
@@ -84,7 +88,7 @@ function keysSql(
   const keys = (name: string, terms: readonly string[], more: readonly string[]): string => {
     if (terms.length > 0) params[name] = terms
     const conditions = [...where, ...(terms.length > 0 ? [`hasAll(terms, {${name}:Array(String)})`] : []), ...more]
-    return `SELECT time, seq FROM ${database}.entries WHERE ${conditions.join(' AND ')} ${newest}`
+    return `SELECT time, seq FROM ${rowsTable} WHERE ${conditions.join(' AND ')} ${newest}`
   }
   if (sameFact === undefined) return keys('all', all, [])
   const one = keys('one', [...all, termOf(factsTerm, 'one')], [])

@@ -14,7 +14,15 @@ export interface ClickHouseServer {
   readonly writer: Login
   /** Who searches; the writer, when absent. */
   readonly reader?: Login
+  /** Database of all that the ledger keeps there; `databaseDefault`, when absent. Each installation has its own. */
+  readonly database?: string
+  /** Name of the cluster that the tables are made on, replicated; tables of one server, when absent. */
+  readonly cluster?: string
 }
 
-/** Database of all that the ledger keeps in ClickHouse. */
-export const database = 'aep_ledger'
+/** The service's own engine, as a server: nobody else's tables are in it. */
+export type EngineServer = Required<Pick<ClickHouseServer, 'url' | 'writer' | 'reader'>>
+
+export const databaseDefault = 'aep_ledger'
+/** A name that needs no quotes in a statement. */
+export const databasePattern = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { entryBytesMax } from '../ledger/entry.ts'
+import { databaseDefault, databasePattern } from '../query/server.ts'
 import { kafkaFaults, kafkaSettings, kafkaWarnings } from './kafka-settings.ts'
 import { type Env, parseSettings, prefix, type Setting, type Values, whole } from './setting.ts'
 
@@ -79,6 +80,15 @@ export const settings = {
   CLICKHOUSE_URL: { schema: z.url(), says: 'A ClickHouse server. Without one the service runs its own engine.' },
   CLICKHOUSE_USER: { schema: z.string().min(1), fallback: 'default', says: 'User of that server.' },
   CLICKHOUSE_PASSWORD: { schema: z.string(), secret: true, says: 'Password of that user.' },
+  CLICKHOUSE_DATABASE: {
+    schema: z.stringFormat('database name', databasePattern),
+    fallback: databaseDefault,
+    says: 'Database on that server. Installations that share a server need one each.',
+  },
+  CLICKHOUSE_CLUSTER: {
+    schema: z.stringFormat('cluster name', /^[A-Za-z0-9_.-]+$|^\{[A-Za-z0-9_]+\}$/),
+    says: 'Cluster of that server, of one shard: tables are made on all of its replicas, as `Replicated…MergeTree`.',
+  },
   SEARCH: { schema: z.enum(['on', 'off']), fallback: 'on', says: 'Whether to keep rows for search at all.' },
   LOG_LEVEL: {
     schema: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace']),
@@ -118,9 +128,11 @@ export type ConfigResult =
 export function loadConfig(env: Env): ConfigResult {
   const errors: string[] = []
   const config: Config = parseSettings(settings, env, errors)
-  const { CLICKHOUSE_URL, CLICKHOUSE_PASSWORD, KAFKA_BROKERS, KAFKA_TLS, KAFKA_SASL_MECHANISM } = config
-  if (CLICKHOUSE_URL === undefined && CLICKHOUSE_PASSWORD !== undefined) {
-    errors.push(`${prefix}CLICKHOUSE_PASSWORD: given without ${prefix}CLICKHOUSE_URL`)
+  const { KAFKA_BROKERS, KAFKA_TLS, KAFKA_SASL_MECHANISM } = config
+  for (const name of ['CLICKHOUSE_PASSWORD', 'CLICKHOUSE_CLUSTER'] as const) {
+    if (config.CLICKHOUSE_URL === undefined && config[name] !== undefined) {
+      errors.push(`${prefix}${name}: given without ${prefix}CLICKHOUSE_URL`)
+    }
   }
   const roles = (config['ROLES'] ?? []) as readonly string[]
   if (config['KAFKA_BROKERS'] === undefined && roles.length < 3 && env[`${prefix}ROLES`] !== undefined) {

@@ -47,9 +47,11 @@ export async function ensureAdminToken(
   return path
 }
 
+export const intakeKeyFile = (keysDir: string): string => join(keysDir, 'intake.key')
+
 /** The key that authenticates intake: in a file beside the signing keys, made once by whoever comes first. */
 export function ensureIntakeKey(keysDir: string): Uint8Array {
-  const path = join(keysDir, 'intake.key')
+  const path = intakeKeyFile(keysDir)
   if (!existsSync(path)) writeSecret(path, `${hex(randomBytes(32))}\n`, 'unless-there')
   const key = fromHex(readFileSync(path, 'utf8').trim())
   if (key?.length !== 32)
@@ -57,11 +59,22 @@ export function ensureIntakeKey(keysDir: string): Uint8Array {
   return key
 }
 
+const originFile = (dataDir: string): string => join(dataDir, 'origin')
+
 /** The installation's name in genesis entries: configured, or made once with a random part and kept. */
-export function ensureOrigin(dataDir: string, configured: string | undefined): string {
-  if (configured !== undefined) return configured
+export const ensureOrigin = (dataDir: string, configured: string | undefined): string =>
+  configured ?? keepOrigin(dataDir, `ledger-${randomBytes(8).toString('hex')}.invalid`)
+
+/** Keeps a name of the installation in its data folder, unless there is one; returns which there is. */
+export function keepOrigin(dataDir: string, origin: string): string {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-  const path = join(dataDir, 'origin')
-  if (!existsSync(path)) writeSecret(path, `ledger-${randomBytes(8).toString('hex')}.invalid\n`)
-  return readFileSync(path, 'utf8').trim()
+  const there = originIn(dataDir)
+  if (there === undefined) writeSecret(originFile(dataDir), `${origin}\n`)
+  return there ?? origin
+}
+
+/** The installation's name as its data folder keeps it, where it does. */
+export function originIn(dataDir: string): string | undefined {
+  const path = originFile(dataDir)
+  return existsSync(path) ? readFileSync(path, 'utf8').trim() : undefined
 }

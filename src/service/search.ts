@@ -40,6 +40,8 @@ export const engineFolder = (config: Config): string => join(config.DATA_DIR, 'c
 export const serverOf = (config: Config): ClickHouseServer => ({
   url: config.CLICKHOUSE_URL ?? '',
   writer: { username: config.CLICKHOUSE_USER, password: config.CLICKHOUSE_PASSWORD ?? '' },
+  database: config.CLICKHOUSE_DATABASE,
+  ...(config.CLICKHOUSE_CLUSTER !== undefined && { cluster: config.CLICKHOUSE_CLUSTER }),
 })
 
 export const hashLeaf = (bytes: Uint8Array): LeafHash => leafHashOf(nodeSuite, bytes)
@@ -58,7 +60,13 @@ export async function openSearch(options: SearchOptions): Promise<SearchPart> {
     config.CLICKHOUSE_URL === undefined ? await startEngine({ dir: engineFolder(config), log: logger }) : undefined
   const clickhouse = await openClickHouse(engine ?? serverOf(config), { hashLeaf })
   const rows = new HeldRows({
-    ...{ rows: clickhouse, log, hashLeaf, ownEngine: engine !== undefined },
+    ...{
+      rows: clickhouse,
+      log,
+      hashLeaf,
+      ownEngine: engine !== undefined,
+      logMayLag: config.KAFKA_BROKERS !== undefined,
+    },
     onRemoved: (ledger, detail) =>
       logger.warn({ ledger, detail }, 'search rows were not of this log; they are removed and made again from it'),
   })
@@ -83,7 +91,7 @@ export async function openSearch(options: SearchOptions): Promise<SearchPart> {
       search: (...query) => rows.search(...query),
       position: ledger => rows.position(ledger),
       reached: (ledger, seq, timeoutMs) =>
-        follower?.reached(ledger, seq, timeoutMs) ?? reachedElsewhere(rows, ledger, seq, timeoutMs),
+        follower?.reached(ledger, seq, timeoutMs) ?? rows.reached(ledger, seq, timeoutMs),
     },
     follower,
     health: () => {
@@ -102,16 +110,6 @@ export async function openSearch(options: SearchOptions): Promise<SearchPart> {
 
 const engineDetail = (engine: Engine | undefined): string | undefined =>
   engine === undefined || engine.status() === 'up' ? undefined : (engine.reason ?? 'ClickHouse is starting')
-
-const pollMs = 50
-
-/** The same of rows that another process inserts. */
-async function reachedElsewhere(rows: HeldRows, ledger: string, seq: number, timeoutMs: number): Promise<boolean> {
-  for (const untilMs = performance.now() + timeoutMs; ; await sleep(pollMs)) {
-    if ((await rows.position(ledger)) >= seq) return true
-    if (performance.now() >= untilMs) return false
-  }
-}
 
 const rowsView = (rows: HeldRows): View => ({
   name: 'search',

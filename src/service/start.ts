@@ -12,6 +12,7 @@ import { openCluster } from './cluster/open.ts'
 import type { Config } from './config.ts'
 import { recordConflicts } from './conflicts.ts'
 import { forgetDeadReaders } from './dead-readers.ts'
+import { diskMetrics } from './disk-metrics.ts'
 import { ensureAdminToken } from './first-start.ts'
 import { healthOf } from './health.ts'
 import { KeyFiles, keysFolder } from './key-files.ts'
@@ -84,6 +85,7 @@ async function start(
       ...(search.follower && { search: search.follower.position(ledger) }),
     }),
   })
+  diskMetrics(metrics.registry, dataDir)
   const grown: (() => void)[] = []
   const core = await (brokers === undefined ? openSingle : openCluster)({
     ...{ config, logger, suite: nodeSuite, clock, keys, metrics, closers },

@@ -28,6 +28,8 @@ export interface VerifyOptions {
   readonly sequencesMax?: number
   /** Told now and then how many entries were read. */
   readonly onProgress?: (entries: number) => void
+  /** Told how many entries from the first on are judged, each time after all that there is to say of them was taken. */
+  readonly onJudged?: (entries: number) => void
 }
 
 /**
@@ -49,12 +51,12 @@ export async function* verifyLedger(
       take(run, entry)
       if (!run.cut && !isFull(run.group)) continue
       pending.push(submit(run))
-      while (pending.length >= options.judge.inFlightMax) yield* await settle(run, pending.shift())
+      while (pending.length >= options.judge.inFlightMax) yield* settled(run, pending.shift())
     }
     options.onProgress?.(run.entries)
   }
   if (run.group.entries.length > 0) pending.push(submit(run))
-  for (const submitted of pending) yield* await settle(run, submitted)
+  for (const submitted of pending) yield* settled(run, submitted)
   yield* close(run)
   return report(run)
 }
@@ -76,6 +78,7 @@ interface Run {
   /** As the group leaves it; it can differ only where the group ends. */
   nextEmitters: EmitterHistory
   entries: number
+  entriesJudged: number
   signaturesChecked: number
 }
 
@@ -102,6 +105,7 @@ function newRun(source: EntrySource, trust: Trust, options: VerifyOptions): Run 
     emitters: noEmitters,
     nextEmitters: noEmitters,
     entries: 0,
+    entriesJudged: 0,
     signaturesChecked: 0,
   }
 }
@@ -169,9 +173,15 @@ function submit(run: Run): Submitted {
   return { group, emitters, judgement }
 }
 
+async function* settled(run: Run, submitted: Submitted | undefined): AsyncGenerator<Finding, void, void> {
+  if (submitted === undefined) return
+  yield* await settle(run, submitted)
+  run.entriesJudged += submitted.group.entries.length
+  run.options.onJudged?.(run.entriesJudged)
+}
+
 /** The findings of a judged group, in the order of its entries, then of the axes. */
-async function settle(run: Run, submitted: Submitted | undefined): Promise<readonly Finding[]> {
-  if (submitted === undefined) return []
+async function settle(run: Run, submitted: Submitted): Promise<readonly Finding[]> {
   const { group, emitters } = submitted
   const judgement = await submitted.judgement
   for (const checked of judgement.checked) run.signaturesChecked += checked

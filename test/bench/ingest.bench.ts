@@ -1,12 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { Worker } from 'node:worker_threads'
 import Fastify from 'fastify'
-import { sampleStream } from '../../infra/sample-stream.ts'
 import { serve } from '../../infra/serve.ts'
-import type { LoadPlan, LoadResult } from './load.ts'
+import { bodies, must, ndjson, runLoad, single } from './gateway.ts'
 import { opensslRates } from './openssl.ts'
 import { ms, type Print, percent, percentile, perSecond, type Row, rate, type Scale, type Section } from './section.ts'
 
@@ -14,35 +11,6 @@ import { ms, type Print, percent, percentile, perSecond, type Row, rate, type Sc
  * Ingest over HTTP, durable and signed: each figure beside its peer, taken in turns in one run, on the same machine that
  * also makes the load.
  */
-
-const runLoad = (plan: LoadPlan): Promise<LoadResult> =>
-  new Promise((resolve, reject) => {
-    const worker = new Worker(fileURLToPath(new URL('load.ts', import.meta.url)), { workerData: plan })
-    worker.once('message', resolve)
-    worker.once('error', reject)
-  })
-
-/** Bodies of `size` events each, NDJSON, every event of its own identity; `lane` keeps runs apart. */
-function bodies(lane: number, count: number, size: number): string[] {
-  const events = sampleStream({
-    seed: lane,
-    events: count * size,
-    startMs: Date.parse('2026-11-01T00:00:00Z'),
-    source: `urn:bench:${lane}`,
-  })
-  return Array.from({ length: count }, () =>
-    Array.from({ length: size }, () => JSON.stringify(events.next().value)).join('\n'),
-  )
-}
-
-function must(result: LoadResult): LoadResult {
-  if (result.failures.length > 0 || result.answered === 0)
-    throw new Error(`the load failed: ${result.failures[0] ?? 'no answer'}`)
-  return result
-}
-
-const ndjson = 'application/x-ndjson'
-const single = 'application/cloudevents+json'
 
 /** A Fastify route that only parses the same body: the bound of any HTTP service written on it. */
 async function bareFastify(): Promise<{ url: string; close: () => Promise<void> }> {

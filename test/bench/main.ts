@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
+import { benchCluster } from './cluster.bench.ts'
 import { benchIngest } from './ingest.bench.ts'
 import { benchOffline } from './offline.bench.ts'
 import { benchSearch } from './search.bench.ts'
@@ -12,7 +13,12 @@ import type { Row, Scale, Section } from './section.ts'
 
 type Bench = (print: (line: string) => void, scale: Scale) => Promise<Section>
 
-const benches: Readonly<Record<string, Bench>> = { ingest: benchIngest, offline: benchOffline, search: benchSearch }
+const benches: Readonly<Record<string, Bench>> = {
+  ingest: benchIngest,
+  cluster: benchCluster,
+  offline: benchOffline,
+  search: benchSearch,
+}
 
 const rowOf = ({ what, figure, target, met, bound }: Row): string =>
   `| ${what} | ${figure} | ${target ?? ''} | ${met === undefined ? '' : met ? 'met' : `**missed**${bound ? `: ${bound}` : ''}`} |`

@@ -276,7 +276,7 @@ function decisionData(
 /** Bytes of the table's parts, asked of the engine by its writer, who may. */
 async function diskBytes(engine: Engine): Promise<number> {
   const authorization = `Basic ${btoa(`${engine.writer.username}:${engine.writer.password}`)}`
-  const body = "SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND table = 'entries'"
+  const body = "SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND table = 'entry_rows'"
   const answer = await fetch(engine.url, { method: 'POST', headers: { authorization }, body })
   return Number(await answer.text())
 }

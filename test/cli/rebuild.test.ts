@@ -101,7 +101,7 @@ describe('aep-ledger rebuild', () => {
       assert.equal(fine.code, 0, fine.out + fine.err)
       assert.match(fine.out, /^search: agrees with the log \(301 entries compared\)$/m)
 
-      await damage(data, 'ALTER TABLE aep_ledger.entries UPDATE terms = [] WHERE seq IN (5, 6)')
+      await damage(data, 'ALTER TABLE aep_ledger.entry_rows UPDATE terms = [] WHERE seq IN (5, 6)')
       const bad = await cli(['rebuild', '--check', ...args], { env: quiet })
       assert.equal(bad.code, 10)
       assert.match(bad.out, /^row-changed default 5: terms\nrow-changed default 6: terms\nsearch: 2 differences/m)

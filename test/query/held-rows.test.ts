@@ -54,8 +54,8 @@ describe('rows held against the log', { skip: noEngine }, () => {
     folder.remove()
   })
 
-  const held = (log: LogSide, ownEngine = true): HeldRows =>
-    new HeldRows({ rows, log, hashLeaf, ownEngine, onRemoved: (_, detail) => removed.push(detail) })
+  const held = (log: LogSide, ownEngine = true, of: ClickHouse = rows, logMayLag = false): HeldRows =>
+    new HeldRows({ rows: of, log, hashLeaf, ownEngine, logMayLag, onRemoved: (_, detail) => removed.push(detail) })
   /** What the follower does. */
   async function follow(view: HeldRows, log: LogSide): Promise<void> {
     const entries = await log.read(ledger, (await view.position(ledger)) + 1, 1_000)
@@ -121,6 +121,48 @@ describe('rows held against the log', { skip: noEngine }, () => {
     }
     assert.equal((await rows.search(ledger, {}, 1_000)).items.length, theirs.length)
     assert.deepEqual(removed, [])
+  })
+
+  it('of another installation on a shared server are in its own database, and both are searched', async () => {
+    const theirs = await openClickHouse(
+      { url: engine.url, writer: engine.writer, database: 'aep_ledger_theirs' },
+      { hashLeaf },
+    )
+    const logs = [logOf(history('ours', 10)), logOf(history('theirs', 20))] as const
+    const views = [held(logs[0], false), held(logs[1], false, theirs)] as const
+    await Promise.all([follow(views[0], logs[0]), follow(views[1], logs[1])])
+    assert.deepEqual(await idsOf(views[0]), ids(logs[0].entries))
+    assert.deepEqual(await idsOf(views[1]), ids(logs[1].entries))
+    await rows.remove(ledger)
+    assert.equal((await views[1].search(ledger, {}, 1)).asOf, 19)
+    await theirs.close()
+  })
+
+  describe('while the log at hand lags behind what others have put in', () => {
+    const whole = history('a', 200)
+
+    it('are left alone, and claimed no further than the log goes', async () => {
+      await rows.insert(ledger, whole)
+      const log = logOf(whole.slice(0, 101))
+      const view = held(log, false, rows, true)
+      assert.equal((await view.search(ledger, {}, 1)).asOf, 100)
+      assert.equal(await view.position(ledger), 199)
+      await follow(view, log)
+      log.entries = whole
+      assert.equal((await view.search(ledger, {}, 1)).asOf, 199)
+      assert.deepEqual(removed, [])
+    })
+
+    it('are still known for another history, as soon as the log says so', async () => {
+      await rows.insert(ledger, history('lost', 200, 101))
+      const log = logOf(history('lost', 50, 101))
+      const view = held(log, false, rows, true)
+      assert.equal((await view.search(ledger, {}, 1)).asOf, 49)
+      assert.deepEqual(removed, [])
+      log.entries = history('new', 250, 101)
+      assert.equal(await view.position(ledger), -1)
+      assert.equal(removed.length, 1)
+    })
   })
 
   it('that another installation puts there first are noticed, too', async () => {

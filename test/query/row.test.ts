@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
-import { blockRows, blocksOf } from '../../src/query/clickhouse/blocks.ts'
+import type { StoredEntry } from '../../src/ledger/entry.ts'
+import { blockBytesMax, blockRows, encodeBlock } from '../../src/query/clickhouse/blocks.ts'
 import { type Row, rowOf } from '../../src/query/row.ts'
 import { decidedOf, wordsOf } from '../../src/query/terms.ts'
 import { type Event, entriesOf, hashLeaf } from './make.ts'
@@ -115,44 +115,38 @@ describe('words', () => {
 })
 
 describe('blocks', () => {
-  const entries = entriesOf(
-    'l',
-    Array.from({ length: 40 }, () => decision({})),
-  ).map((entry, index) => ({ ...entry, seq: (blockRows - 20 + index) as typeof entry.seq }))
+  type Some = readonly [StoredEntry, ...StoredEntry[]]
+  const lastOf = async (entries: readonly StoredEntry[]): Promise<number> =>
+    (await encodeBlock(hashLeaf, entries as Some)).last
 
-  it('end before each multiple of their size, wherever they begin', () => {
-    assert.deepEqual(
-      [...blocksOf(entries)].map(block => block.length),
-      [20, 20],
+  it('end before each multiple of their size, wherever they begin', async () => {
+    const made = entriesOf(
+      'l',
+      Array.from({ length: 40 }, () => decision({})),
     )
-    fc.assert(
-      fc.property(fc.nat(39), fc.nat(39), (a, b) => {
-        const some = entries.slice(Math.min(a, b), Math.max(a, b) + 1)
-        const blocks = [...blocksOf(some)]
-        assert.deepEqual(blocks.flat(), some)
-        for (const block of blocks.slice(0, -1)) assert.equal(((block.at(-1)?.seq ?? 0) + 1) % blockRows, 0)
-      }),
-    )
+    const entries = made.map((entry, index) => ({ ...entry, seq: (blockRows - 20 + index) as typeof entry.seq }))
+    for (const from of [0, 7, 19]) assert.equal(await lastOf(entries.slice(from)), blockRows - 1)
+    assert.equal(await lastOf(entries.slice(20)), blockRows + 19)
+    assert.equal(await lastOf(entries.slice(3, 6)), blockRows - 15)
   })
 
-  it('end where an insert ended that nobody knows the outcome of', () => {
-    const last = entries[4]?.seq
-    assert.deepEqual(
-      [...blocksOf(entries, last)].map(block => block.length),
-      [5, 15, 20],
+  it('end with the month of the partition: the one of the time that the ledger gives', async () => {
+    const takenAt = ['2026-03-31T23:59:59.999Z', '2026-03-31T23:59:59.999Z', '2026-04-01T00:00:00.000Z']
+    const entries = entriesOf(
+      'l',
+      takenAt.map(at => ({ ...decision({}), takenAt: at })),
     )
+    assert.equal(await lastOf(entries), 1)
+    assert.equal(await lastOf(entries.slice(2)), 2)
   })
 
-  it('hold no more bytes than they may, but for a single entry', () => {
-    const large = entries.slice(0, 20).map(entry => ({ ...entry, bytes: new Uint8Array(6 * 1024 * 1024) }))
-    assert.deepEqual(
-      [...blocksOf(large)].map(block => block.length),
-      Array.from({ length: 10 }, () => 2),
+  it('hold no more bytes than they may, but for a single entry', async () => {
+    const entries = entriesOf(
+      'l',
+      Array.from({ length: 300 }, () => decision({ reasons: ['x'.repeat(60_000)] })),
     )
-    const huge = entries.slice(0, 3).map(entry => ({ ...entry, bytes: new Uint8Array(17 * 1024 * 1024) }))
-    assert.deepEqual(
-      [...blocksOf(huge)].map(block => block.length),
-      [1, 1, 1],
-    )
+    const last = await lastOf(entries)
+    const bytes = (until: number): number => entries.slice(0, until).reduce((sum, entry) => sum + entry.bytes.length, 0)
+    assert.ok(bytes(last + 1) <= blockBytesMax && bytes(last + 2) > blockBytesMax)
   })
 })

@@ -1,12 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { pathToFileURL } from 'node:url'
 import { type ClickHouseClient, createClient } from '@clickhouse/client'
 import type { StoredEntry } from '../../src/ledger/entry.ts'
-import { migrate, readMigrations } from '../../src/query/clickhouse/migrate.ts'
 import { type ClickHouse, openClickHouse } from '../../src/query/clickhouse.ts'
 import { type Engine, startEngine } from '../../src/query/engine.ts'
 import { type RowFinding, rowsAgainst } from '../../src/query/rows-against.ts'
@@ -59,7 +56,7 @@ describe('rows', { skip: noEngine }, () => {
     withWriter(client => client.command({ query, clickhouse_settings: { mutations_sync: '2' } }))
   async function stored(): Promise<{ rows: number; seqs: number }> {
     return withWriter(async client => {
-      const query = 'SELECT toUInt32(count()) AS rows, toUInt32(uniqExact(seq)) AS seqs FROM aep_ledger.entries'
+      const query = 'SELECT toUInt32(count()) AS rows, toUInt32(uniqExact(seq)) AS seqs FROM aep_ledger.entry_rows'
       const answer = await client.query({ query, format: 'JSONEachRow' })
       const [first] = await answer.json<{ rows: number; seqs: number }>()
       return first ?? { rows: -1, seqs: -1 }
@@ -114,7 +111,7 @@ describe('rows', { skip: noEngine }, () => {
       ['seq BETWEEN 9000 AND 9010', 8_999],
       ['seq = 0', -1],
     ] as const) {
-      await command(`DELETE FROM aep_ledger.entries WHERE ${condition}`)
+      await command(`DELETE FROM aep_ledger.entry_rows WHERE ${condition}`)
       const fresh = await openClickHouse(engine, { hashLeaf })
       assert.equal(await fresh.position(ledger), position, condition)
       const { asOf } = await fresh.search(ledger, {}, 1)
@@ -125,7 +122,7 @@ describe('rows', { skip: noEngine }, () => {
 
   it('are filled in again where they were taken away, though their blocks were in before', async () => {
     await clickHouse.insert(ledger, entries)
-    await command('DELETE FROM aep_ledger.entries WHERE seq BETWEEN 8192 AND 11999 OR seq = 3')
+    await command('DELETE FROM aep_ledger.entry_rows WHERE seq BETWEEN 8192 AND 11999 OR seq = 3')
     await clickHouse.close()
     clickHouse = await openClickHouse(engine, { hashLeaf })
     assert.equal(await clickHouse.position(ledger), 2)
@@ -138,7 +135,7 @@ describe('rows', { skip: noEngine }, () => {
     await clickHouse.insert(ledger, entries.slice(0, 8_192))
     await clickHouse.insert(ledger, entries.slice(8_192, 11_000))
     // What a process killed between two partitions leaves behind.
-    await command(`DELETE FROM aep_ledger.entries WHERE seq BETWEEN 8192 AND 9999`)
+    await command(`DELETE FROM aep_ledger.entry_rows WHERE seq BETWEEN 8192 AND 9999`)
     await clickHouse.close()
     clickHouse = await openClickHouse(engine, { hashLeaf })
     assert.equal(await clickHouse.position(ledger), 8_191)
@@ -148,8 +145,8 @@ describe('rows', { skip: noEngine }, () => {
 
   it('are shown once though they are there twice', async () => {
     await clickHouse.insert(ledger, entries.slice(0, 500))
-    await command('SYSTEM STOP MERGES aep_ledger.entries').catch(() => {})
-    await command('INSERT INTO aep_ledger.entries SELECT * FROM aep_ledger.entries')
+    await command('SYSTEM STOP MERGES aep_ledger.entry_rows').catch(() => {})
+    await command('INSERT INTO aep_ledger.entry_rows SELECT * FROM aep_ledger.entry_rows')
     const before = await stored()
     const seen: number[] = []
     for (let after: Parameters<ClickHouse['search']>[3]; ; ) {
@@ -224,35 +221,35 @@ describe('rows', { skip: noEngine }, () => {
 
   describe('of somebody who holds ClickHouse', () => {
     const tampering: readonly (readonly [string, string, RowFinding[]])[] = [
-      ['taken away', 'DELETE FROM aep_ledger.entries WHERE seq = 17', [{ code: 'row-missing', seq: 17 }]],
+      ['taken away', 'DELETE FROM aep_ledger.entry_rows WHERE seq = 17', [{ code: 'row-missing', seq: 17 }]],
       [
         'hidden from search',
-        `ALTER TABLE aep_ledger.entries UPDATE terms = [] WHERE seq = 50`,
+        `ALTER TABLE aep_ledger.entry_rows UPDATE terms = [] WHERE seq = 50`,
         [{ code: 'row-changed', seq: 50, members: ['terms'] }],
       ],
       [
         'given another decision',
-        `ALTER TABLE aep_ledger.entries UPDATE fact_decision = ['allow'] WHERE seq = 50`,
+        `ALTER TABLE aep_ledger.entry_rows UPDATE fact_decision = ['allow'] WHERE seq = 50`,
         [{ code: 'row-changed', seq: 50, members: ['facts'] }],
       ],
       [
         'given another entry',
-        `ALTER TABLE aep_ledger.entries UPDATE entry = replaceOne(entry, 'deny', 'allow') WHERE seq = 50`,
+        `ALTER TABLE aep_ledger.entry_rows UPDATE entry = replaceOne(entry, 'deny', 'allow') WHERE seq = 50`,
         [{ code: 'row-changed', seq: 50, members: ['entry'] }],
       ],
       [
         'given another leaf hash',
-        `ALTER TABLE aep_ledger.entries UPDATE leaf_hash = unhex(repeat('ab', 32)) WHERE seq = 50`,
+        `ALTER TABLE aep_ledger.entry_rows UPDATE leaf_hash = unhex(repeat('ab', 32)) WHERE seq = 50`,
         [{ code: 'row-changed', seq: 50, members: ['leafHash'] }],
       ],
       [
         'invented',
-        'INSERT INTO aep_ledger.entries SELECT * REPLACE (toUInt64(2000) AS seq) FROM (SELECT * FROM aep_ledger.entries WHERE seq = 5)',
+        'INSERT INTO aep_ledger.entry_rows SELECT * REPLACE (toUInt64(2000) AS seq) FROM (SELECT * FROM aep_ledger.entry_rows WHERE seq = 5)',
         [{ code: 'row-invented', seq: 2_000 }],
       ],
       [
         'doubled at another time',
-        'INSERT INTO aep_ledger.entries SELECT * REPLACE (time + 1 AS time) FROM aep_ledger.entries WHERE seq = 5',
+        'INSERT INTO aep_ledger.entry_rows SELECT * REPLACE (time + 1 AS time) FROM aep_ledger.entry_rows WHERE seq = 5',
         [
           { code: 'row-doubled', seq: 5 },
           { code: 'row-changed', seq: 5, members: ['timeMs'] },
@@ -266,77 +263,6 @@ describe('rows', { skip: noEngine }, () => {
         assert.deepEqual(await findings(2_000), expected)
       })
     }
-  })
-
-  describe('and their migrations', () => {
-    const folderOf = (name: string, files: Readonly<Record<string, string>>): URL => {
-      const path = join(folder.path, name)
-      mkdirSync(path, { recursive: true })
-      for (const [file, sql] of Object.entries(files)) writeFileSync(join(path, file), sql)
-      return pathToFileURL(`${path}/`)
-    }
-    const known = readMigrations()
-    const next = known.length + 1
-    const forget = (): Promise<unknown> =>
-      command(`DELETE FROM aep_ledger._migrations WHERE number >= ${next} SETTINGS lightweight_deletes_sync = 2`)
-
-    it('are applied once, in order, and again when a crash came before the note of it', async () => {
-      const more = [
-        ...known,
-        {
-          number: next,
-          name: 'more',
-          sql: 'CREATE TABLE IF NOT EXISTS aep_ledger.more (a Int8) ENGINE = MergeTree ORDER BY a;',
-          checksum: 'x',
-        },
-      ]
-      await withWriter(client => migrate(client, more))
-      await withWriter(client => migrate(client, more))
-      await forget()
-      await withWriter(client => migrate(client, more))
-      await forget()
-      await command('DROP TABLE aep_ledger.more')
-    })
-
-    it('take out rows that lack a term, which come back from the log', async () => {
-      await clickHouse.insert(ledger, entries.slice(0, 100))
-      await command('DELETE FROM aep_ledger._migrations WHERE number >= 2 SETTINGS lightweight_deletes_sync = 2')
-      const newer = await openClickHouse(engine, { hashLeaf })
-      assert.equal(await newer.position(ledger), -1)
-      await newer.insert(ledger, entries.slice(0, 100))
-      assert.deepEqual(await stored(), { rows: 100, seqs: 100 })
-      await newer.close()
-    })
-
-    it('refuse a database whose migration had other content', async () => {
-      const changed = readMigrations().map(migration => ({ ...migration, checksum: 'f'.repeat(64) }))
-      await assert.rejects(
-        withWriter(client => migrate(client, changed)),
-        /migration 1 \(entries\) was applied to ClickHouse with other content/,
-      )
-    })
-
-    it('refuse a database of a newer version, in every call and in plain words', async () => {
-      await command(`INSERT INTO aep_ledger._migrations (number, name, checksum) VALUES (${next}, 'future', 'x')`)
-      const newer = await openClickHouse(engine, { hashLeaf })
-      for (const call of [newer.check(), newer.search(ledger, {}, 1), newer.position(ledger)]) {
-        await assert.rejects(call, {
-          code: 'query-unavailable',
-          message: new RegExp(`migration ${next} \\(future\\), which a newer version`),
-        })
-      }
-      await forget()
-      await newer.check()
-      await newer.close()
-    })
-
-    it('are numbered without a gap', () => {
-      assert.throws(() => readMigrations(folderOf('gap', { '0001_a.sql': '', '0003_b.sql': '' })), /b is not number 2/)
-      assert.deepEqual(
-        readMigrations(folderOf('fine', { '0001_a.sql': '', '0002_b.sql': '' })).map(({ name }) => name),
-        ['a', 'b'],
-      )
-    })
   })
 
   it('are out of reach while ClickHouse is down, and there again after', { timeout: 60_000 }, async () => {

@@ -17,7 +17,7 @@ const odd = [
   `"quoted"`,
   'back\\slash',
   '\\',
-  `'; DROP TABLE aep_ledger.entries; --`,
+  `'; DROP TABLE aep_ledger.entry_rows; --`,
   '{x:String}',
   '{ledger:String}',
   'tab\tand\nline',

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { Kafka, logLevel } from 'kafkajs'
 import { type RunningKafka, startKafka } from '../../infra/kafka/start.ts'
+import { freePorts } from '../../infra/ports.ts'
 import { sampleStream } from '../../infra/sample-stream.ts'
 import { cliMain, type Serving, serve } from '../../infra/serve.ts'
 import { openEmbeddedReader } from '../../src/log/embedded/open.ts'
@@ -84,10 +85,25 @@ describe('a service whose log is in Kafka', { skip: noKafka }, () => {
     )
   })
 
-  it('waits at its start for a broker that is not there yet', async () => {
+  it('waits at its start for a broker that is not there yet, and says so on its port', async () => {
     await kafka.kill(1)
-    const starting = serve(join(dir, 'early'), { ...envOf('early'), AEP_LEDGER_LOG_LEVEL: 'warn' })
-    await new Promise(resolve => setTimeout(resolve, 6_000))
+    const [port = 0] = await freePorts(1)
+    const env = { ...envOf('early'), AEP_LEDGER_LOG_LEVEL: 'warn', AEP_LEDGER_PORT: String(port) }
+    const starting = serve(join(dir, 'early'), env)
+    starting.catch(() => {})
+    const ask = (path: string) => fetch(`http://127.0.0.1:${port}${path}`).catch(() => undefined)
+    const untilMs = performance.now() + 30_000
+    let live = await ask('/livez')
+    for (; live === undefined && performance.now() < untilMs; live = await ask('/livez')) {
+      await new Promise(resolve => setTimeout(resolve, 50))
+    }
+    assert.equal(live?.status, 200)
+    for (const path of ['/readyz', '/v1/ledgers']) {
+      const answer = await ask(path)
+      assert.equal(answer?.status, 503)
+      assert.ok(Number(answer.headers.get('retry-after')) >= 1)
+      assert.match(await answer.text(), /Waits for Kafka at 127\.0\.0\.1/)
+    }
     await kafka.start(1)
     const serving = await starting
     assert.match(serving.log(), /Kafka is not to be had yet/)

@@ -6,41 +6,55 @@ import type { Opened, OpenOptions } from './open.ts'
 
 export const isKafkaUrl = (text: string): boolean => text.startsWith('kafka://')
 
+/** The topics of an installation, and the way to them. */
+export interface KafkaPlace {
+  /** As it was named. */
+  readonly about: string
+  readonly access: KafkaAccess
+  readonly prefix: string
+}
+
 /**
- * `kafka://host:port[,host:port…][/prefix]`: the ledgers of a topic, read as they stand there. The prefix is `aep` unless
- * given; TLS and login are those of the service, AEP_LEDGER_KAFKA_….
+ * `kafka://host:port[,host:port…][/prefix]`, read. The prefix is `aep` unless given; TLS and login are those of the service,
+ * AEP_LEDGER_KAFKA_….
  */
-export async function openKafka(
-  text: string,
-  { ledger, expected = [] }: OpenOptions,
-  context: Context,
-): Promise<Opened> {
+export async function kafkaPlace(text: string, context: Context): Promise<KafkaPlace> {
   const [, list = '', prefix = 'aep'] = /^kafka:\/\/([^/\s]+:\d+)(?:\/([a-zA-Z0-9._-]+))?$/.exec(text) ?? []
   if (list === '')
     throw usageError(`${text} is no address of Kafka.`, 'Write kafka://host:port, and /prefix where it is not aep.')
-  const access = await accessOf(list.split(','), context)
+  const { kafkaAccessIn } = await import('../../service/kafka-settings.ts')
+  const found = kafkaAccessIn(context.env, list.split(','))
+  if (found.access === undefined) throw usageError(`The configuration does not fit:\n  ${found.errors.join('\n  ')}`)
+  for (const warning of found.warnings) await context.err.line(`aep-ledger: ${warning}`)
+  return { about: text, access: found.access, prefix }
+}
+
+/** The ledgers of a topic, read as they stand there. A cluster that fails in the middle is an error to try again after. */
+export async function openKafka(place: KafkaPlace, { ledger, expected = [] }: OpenOptions): Promise<Opened> {
+  const { about, access, prefix } = place
   const { openLedgerTopic } = await import('../../log/kafka/read.ts')
-  const unreachable = (error: Error): never => {
-    if (error instanceof KafkaRefused) throw error
-    throw new CliError(
-      exitCodes.tryAgain,
-      `${text} can't be read: ${error.message}.`,
-      'Is a broker there, and the topic of that prefix?',
-      error,
-    )
+  const unreadable = (error: unknown): never => {
+    throw unreachable(about, error, 'Is a broker there, and the topic of that prefix?')
   }
-  const topic = await openLedgerTopic(access, prefix).catch(unreachable)
-  const names =
-    ledger === undefined ? [...new Set([...(await topic.ledgers().catch(unreachable)), ...expected])] : [ledger]
+  const topic = await openLedgerTopic(access, prefix).catch(unreadable)
+  const found = ledger === undefined ? topic.ledgers() : Promise.resolve([ledger])
+  const names = await found.catch(async error => {
+    await topic.close()
+    return unreadable(error)
+  })
   return {
-    about: text,
-    sources: names.map(name => ({
+    about,
+    sources: [...new Set([...names, ...(ledger === undefined ? expected : [])])].map(name => ({
       ledger: name,
       async *entries(from) {
-        for await (const entries of topic.entries(name)) {
-          // The topic has no places but its order: from a later one on by what the entries themselves say.
-          const wanted = from === 0 ? entries : entries.filter(({ bytes }) => (readFrame(bytes)?.seq ?? -1) >= from)
-          if (wanted.length > 0) yield wanted
+        try {
+          for await (const entries of topic.entries(name)) {
+            // The topic has no places but its order: from a later one on by what the entries themselves say.
+            const wanted = from === 0 ? entries : entries.filter(({ bytes }) => (readFrame(bytes)?.seq ?? -1) >= from)
+            if (wanted.length > 0) yield wanted
+          }
+        } catch (error) {
+          unreadable(error)
         }
       },
     })),
@@ -48,10 +62,9 @@ export async function openKafka(
   }
 }
 
-async function accessOf(brokers: readonly string[], context: Context): Promise<KafkaAccess> {
-  const { kafkaAccessIn } = await import('../../service/kafka-settings.ts')
-  const found = kafkaAccessIn(context.env, brokers)
-  if (found.access === undefined) throw usageError(`The configuration does not fit:\n  ${found.errors.join('\n  ')}`)
-  for (const warning of found.warnings) await context.err.line(`aep-ledger: ${warning}`)
-  return found.access
+/** What the client of a cluster threw, as people are told it: a refusal says itself what to mend. */
+export const unreachable = (about: string, error: unknown, hint: string): Error => {
+  if (error instanceof KafkaRefused || error instanceof CliError) return error
+  const why = error instanceof Error ? error.message : String(error)
+  return new CliError(exitCodes.tryAgain, `${about} can't be read: ${why.replace(/\.$/, '')}.`, hint, error)
 }

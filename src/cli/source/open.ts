@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { ledgerList, ledgerState } from '../../contract/admin.ts'
 import { dsseLinesType } from '../../contract/entries.ts'
 import type { Head } from '../../ledger/entry.ts'
+import type { TokenRecord } from '../../log/control.ts'
 import { type EmbeddedReader, openEmbeddedReader } from '../../log/embedded/open.ts'
 import { LogUnreadable } from '../../log/port.ts'
 import { readFrame } from '../../verify/frame.ts'
@@ -12,7 +13,7 @@ import type { Context } from '../context.ts'
 import { CliError, exitCodes, usageError } from '../exit.ts'
 import { isUrl, type RemoteOptions, remoteOf } from '../settings.ts'
 import { entryOfLine, envelopeBytesMax } from './envelopes.ts'
-import { isKafkaUrl, openKafka } from './kafka.ts'
+import { isKafkaUrl, kafkaPlace, openKafka } from './kafka.ts'
 import { bytesAgain, linesOf, unreadable } from './lines.ts'
 
 /** Ledgers to be verified, and how far their reading is. */
@@ -20,6 +21,8 @@ export interface Opened {
   /** What was opened, for people. */
   readonly about: string
   readonly sources: readonly OpenSource[]
+  /** Token records, where the source shows them. */
+  tokens?(): Promise<readonly TokenRecord[]>
   close(): Promise<void>
 }
 
@@ -41,7 +44,7 @@ export interface OpenOptions extends RemoteOptions {
  */
 export async function openSource(text: string, options: OpenOptions, context: Context): Promise<Opened> {
   if (isUrl(text)) return openRemote(text, options, context)
-  if (isKafkaUrl(text)) return openKafka(text, options, context)
+  if (isKafkaUrl(text)) return openKafka(await kafkaPlace(text, context), options)
   if (!existsSync(text))
     throw usageError(
       `${text} is not there.`,
@@ -72,7 +75,7 @@ async function openFolder(dir: string, options: OpenOptions): Promise<Opened> {
   const listed = await reader.ledgers()
   const names = namesFrom(options, listed)
   const sources = await Promise.all(names.map(name => folderSource(reader, name, listed.includes(name))))
-  return { about: dir, sources, close: () => reader.close() }
+  return { about: dir, sources, tokens: () => reader.tokens(), close: () => reader.close() }
 }
 
 const namesFrom = ({ ledger, expected = [] }: OpenOptions, listed: readonly string[]): readonly string[] =>

@@ -11,27 +11,28 @@ import { exitCodes } from '../exit.ts'
 import { examples, formOption } from '../options.ts'
 import { dataDirOf, type RemoteOptions, remoteOf, tokenOption } from '../settings.ts'
 import { counted, painter, type Style, shown, table } from '../terminal.ts'
+import { bad, type Check, note, ok } from './doctor-check.ts'
+import { kafkaChecks } from './doctor-kafka.ts'
 
 interface DoctorOptions extends RemoteOptions {
   readonly dataDir?: string
   readonly output?: 'text' | 'json'
-}
-
-/** One thing that was looked at. */
-interface Check {
-  readonly name: string
-  readonly state: 'ok' | 'note' | 'bad'
-  readonly detail: string
+  readonly createTopics?: boolean
 }
 
 export function doctorVerb(context: Context): Command {
   const command = new Command('doctor')
     .summary('look whether everything is in order')
     .description(
-      'Looks at this machine, the data folder and the service, and says what is not as it should be. It changes nothing.',
+      'Looks at this machine, the data folder, the topics in Kafka and the service, and says what is not as it should be. It ' +
+        'changes nothing, unless it is told to make the topics.',
     )
     .option('--data-dir <dir>', 'data folder (AEP_LEDGER_DATA_DIR; ./data)')
     .option('--url <url>', 'address of the service (AEP_LEDGER_URL; http://127.0.0.1:8080)')
+    .option(
+      '--create-topics',
+      'make the topics of AEP_LEDGER_KAFKA_BROKERS where there are none, before they are looked at',
+    )
     .addOption(formOption(['text', 'json'], 'text'))
     .addHelpText(
       'after',
@@ -49,6 +50,7 @@ async function doctor(context: Context, options: DoctorOptions): Promise<void> {
     await logCheck(dir),
     holderCheck(dir),
     engineCheck(),
+    ...(await kafkaChecks(context, dir, options.createTopics === true)),
     ...(await serviceChecks(context, options)),
   ]
   if (options.output === 'json') await context.out.line(JSON.stringify({ checks }, null, 2))
@@ -60,10 +62,6 @@ async function doctor(context: Context, options: DoctorOptions): Promise<void> {
   }
   if (checks.some(({ state }) => state === 'bad')) context.exitCode = exitCodes.invalid
 }
-
-const ok = (name: string, detail: string): Check => ({ name, state: 'ok', detail })
-const note = (name: string, detail: string): Check => ({ name, state: 'note', detail })
-const bad = (name: string, detail: string): Check => ({ name, state: 'bad', detail })
 
 function nodeVersion(): Check {
   const wanted = manifest.engines.node.replace('>=', '')

@@ -1,7 +1,7 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
-import { decodeEntry } from '../../ledger/decode.ts'
+import { namedRecord } from '../../ledger/kept-record.ts'
 import { entryEnvelope } from '../../ledger/signature.ts'
 import { readFrame } from '../../verify/frame.ts'
 import type { SourceEntry } from '../../verify/port.ts'
@@ -121,11 +121,8 @@ function envelopeOf({ ledger }: OpenSource, entry: SourceEntry, seq: number) {
 }
 
 async function keepRecord(source: OpenSource, { bytes }: SourceEntry, seq: number, dir: string): Promise<void> {
-  if (!readFrame(bytes) || !mayNameRecord(bytes)) return
-  const decoding = decodeEntry(bytes)
-  if (!decoding.ok || decoding.entry.event.type !== 'aep.record' || !('record_digest' in decoding.entry.event.data))
-    return
-  const digest = decoding.entry.event.data.record_digest
+  const digest = namedRecord(bytes)
+  if (digest === undefined) return
   const record = await source.record?.(digest, seq)
   if (record === undefined) {
     throw new CliError(
@@ -136,10 +133,6 @@ async function keepRecord(source: OpenSource, { bytes }: SourceEntry, seq: numbe
   }
   writeFileSync(join(dir, digest), record)
 }
-
-/** Only few entries name a record: most need not be read whole to know that they do not. */
-const mayNameRecord = (bytes: Uint8Array): boolean =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes('"record_digest"')
 
 /** A file that is put into its place when it is whole, and leaves nothing behind when it is not. */
 function newFile(path: string): { write(text: string): void; finish(): void; drop(): void } {

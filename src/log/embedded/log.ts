@@ -4,7 +4,7 @@ import type { Head, Seq, StoredEntry } from '../../ledger/entry.ts'
 import { emptyHead } from '../../ledger/seal.ts'
 import type { ViewStore } from '../../projections/store.ts'
 import { batchFault, signatureBytes } from '../check-batch.ts'
-import type { ControlStore, TokenRecord } from '../control.ts'
+import { type ControlStore, type TokenRecord, tokenPrefix } from '../control.ts'
 import { type AppendBatch, type EventIdentity, type LedgerLog, LogUnreadable, NotWritten } from '../port.ts'
 import { backup } from './backup.ts'
 import type { Commits } from './commits.ts'
@@ -102,11 +102,8 @@ export class Log implements EmbeddedLog {
     })
   }
 
-  async tokens(): Promise<readonly TokenRecord[]> {
-    const { control, root } = await this.#commits.certainEnvironment()
-    root.resetReadTxn()
-    const range = { start: Buffer.from(tokenPrefix), end: Buffer.from(`${tokenPrefix}~`) }
-    return [...control.getRange(range)].map(({ value }) => JSON.parse(Buffer.from(value).toString()) as TokenRecord)
+  tokens(): Promise<readonly TokenRecord[]> {
+    return this.#reader.tokens()
   }
 
   async putToken(token: TokenRecord): Promise<void> {
@@ -160,7 +157,6 @@ export class Log implements EmbeddedLog {
   }
 }
 
-const tokenPrefix = 'token/'
 const nothing = new Uint8Array(0)
 const overheadBytes = 64 * 4_096
 

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import type { TokenRecord } from '../control.ts'
 import { type LogReader, LogUnreadable, NotWritten } from '../port.ts'
 import { backup } from './backup.ts'
 import { Commits } from './commits.ts'
@@ -25,6 +26,7 @@ export interface EmbeddedOptions {
 export interface EmbeddedReader extends LogReader {
   /** As `EnvironmentReader.extent`: what a verifier asks instead of `head`, which throws on a damaged one. */
   extent(ledger: string): Promise<Extent>
+  tokens(): Promise<readonly TokenRecord[]>
   /** As `EmbeddedLog.backup`. */
   backup(folder: string): Promise<void>
   close(): Promise<void>

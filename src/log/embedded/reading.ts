@@ -1,5 +1,6 @@
 import { fromHex } from '../../base/bytes.ts'
 import type { Head, Seq, StoredEntry } from '../../ledger/entry.ts'
+import { type TokenRecord, tokenPrefix } from '../control.ts'
 import { type EventIdentity, type LogReader, LogUnreadable } from '../port.ts'
 import {
   type Environment,
@@ -81,6 +82,12 @@ export class EnvironmentReader implements LogReader {
     const key = fromHex(digest)
     const record = key?.length === 32 ? records.getBinary(key) : undefined
     return record === undefined ? undefined : plain(record)
+  }
+
+  async tokens(): Promise<readonly TokenRecord[]> {
+    const { control } = await this.#newest()
+    const range = { start: Buffer.from(tokenPrefix), end: Buffer.from(`${tokenPrefix}~`) }
+    return [...control.getRange(range)].map(({ value }) => JSON.parse(Buffer.from(value).toString()) as TokenRecord)
   }
 
   async #newest(): Promise<Environment> {

@@ -16,7 +16,7 @@ export interface KafkaClient {
    * between them holds a record.
    */
   bounds(place: Place): Promise<Bounds>
-  /** Committed records from offset `from` up to `end`, in order, in batches. */
+  /** Committed records from offset `from` up to `end`, in order, in batches. Throws what stands in the way where that lasts. */
   read(place: Place, from: number, end: number): AsyncIterable<readonly KafkaRecord[]>
   /** Follows places for ever, through whatever happens to brokers and connections. */
   tail(options: TailOptions): Promise<KafkaTail>

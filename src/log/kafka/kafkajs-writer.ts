@@ -20,7 +20,6 @@ const transactionMsMax = 15_000
 export async function startWriter(kafka: Kafka, transactionalId: string): Promise<KafkaWriter> {
   const producer = kafka.producer({
     transactionalId,
-    idempotent: true,
     maxInFlightRequests: 1,
     transactionTimeout: transactionMsMax,
     allowAutoTopicCreation: false,

@@ -20,8 +20,11 @@ import { refusalOf } from './kafkajs-refusal.ts'
 import { joinShare } from './kafkajs-share.ts'
 import { type Kafka, Tail } from './kafkajs-tail.ts'
 import { startProducer, startWriter } from './kafkajs-writer.ts'
+import { quietTimers } from './quiet-timers.ts'
 
 const { ConfigResourceTypes, Partitioners } = kafkajs
+
+quietTimers()
 
 /**
  * The client over kafkajs 2.2.4, and the rules under which it loses nothing (it is no longer maintained):
@@ -39,6 +42,7 @@ export async function kafkajsClient(access: KafkaAccess): Promise<KafkaClient> {
   const kafka = new kafkajs.Kafka({
     clientId: 'aep-ledger',
     ...kafkajsAccess(access),
+    requestTimeout: requestMsMax,
     retry: { initialRetryTime: 3, factor: 0.2, multiplier: 2, maxRetryTime: 500, retries: 12 },
   })
   const admin = kafka.admin()
@@ -98,14 +102,15 @@ class KafkajsClient implements KafkaClient {
         configEntries: Object.entries(settings).map(([key, value]) => ({ name: key, value })),
       })),
     })
-    for (const { name, partitions } of topics) await this.#untilLed(name, partitions)
+    for (const { name } of topics) await this.#untilLed(name)
   }
 
-  async #untilLed(topic: string, partitions: number): Promise<void> {
+  async #untilLed(topic: string): Promise<void> {
     for (const untilMs = performance.now() + leadersMsMax; ; await sleep(50)) {
       try {
         const offsets = await this.#admin.fetchTopicOffsets(topic)
-        if (offsets.length === partitions) return
+        // One that was there already, with more or fewer of them, is for whoever looks at topics.
+        if (offsets.length > 0) return
       } catch (error) {
         if (performance.now() > untilMs) throw error
       }
@@ -137,6 +142,11 @@ class KafkajsClient implements KafkaClient {
     let wake = (): void => {}
     let error: unknown
     let done = false
+    let givingUp: NodeJS.Timeout | undefined
+    const stop = (why: unknown): void => {
+      error = why
+      wake()
+    }
     const tail = await this.tail({
       places: [{ ...place, from }],
       take: async (_, records, next) => {
@@ -147,11 +157,14 @@ class KafkajsClient implements KafkaClient {
         // What is not taken yet bounds what is fetched.
         while (ready.length > batchesMax && !done) await new Promise(resolve => setTimeout(resolve, 5))
       },
-      onStopped: (_, why) => {
-        error = why
-        wake()
+      onStopped: (_, why) => stop(why),
+      onTrouble: why => {
+        if (why !== undefined) givingUp ??= setTimeout(stop, troubleMsMax, why)
+        else {
+          clearTimeout(givingUp)
+          givingUp = undefined
+        }
       },
-      onTrouble: () => {},
     })
     try {
       for (;;) {
@@ -163,6 +176,7 @@ class KafkajsClient implements KafkaClient {
       }
     } finally {
       done = true
+      clearTimeout(givingUp)
       await tail.close()
     }
   }
@@ -196,7 +210,11 @@ class KafkajsClient implements KafkaClient {
   }
 }
 
+/** How long an answer is waited for before the connection is given up. */
+const requestMsMax = 10_000
 /** How long the partitions of a new topic may be without a leader. */
 const leadersMsMax = 15_000
+/** How long a reading that has an end goes on asking for brokers that are gone. */
+const troubleMsMax = 10_000
 /** Batches that wait to be taken. */
 const batchesMax = 4

@@ -2,7 +2,7 @@ import type { Head, Seq, StoredEntry } from '../../ledger/entry.ts'
 import { emptyHead } from '../../ledger/seal.ts'
 import type { ViewStore } from '../../projections/store.ts'
 import { batchFault, checkDigest } from '../check-batch.ts'
-import type { TokenRecord } from '../control.ts'
+import { type TokenRecord, tokenPrefix } from '../control.ts'
 import type { EmbeddedLog } from '../embedded/log.ts'
 import { type AppendBatch, type EventIdentity, LogUnreadable, NotWritten, WriteUnknown } from '../port.ts'
 import type { KafkaClient, KafkaRecord, KafkaTail, NewRecord, Place } from './client.ts'
@@ -148,9 +148,15 @@ export class KafkaLog implements EmbeddedLog {
     return this.#parts.replica.placed(partition)
   }
 
-  /** Offset of the ledger topic up to which the replica has all. */
-  position(partition: number): number {
-    return this.#parts.replica.position(partition)
+  /** Offsets of the ledger topic that the replica has still to read, by partition. */
+  async lag(): Promise<ReadonlyMap<number, number>> {
+    const { client, replica, topics } = this.#parts
+    const lags = this.#partitions.map(async ({ number, isOwned }): Promise<[number, number]> => {
+      if (isOwned) return [number, 0]
+      const { end } = await client.bounds({ topic: topics.ledger, partition: number })
+      return [number, Math.max(0, end - replica.position(number))]
+    })
+    return new Map(await Promise.all(lags))
   }
 
   /** Who takes what is read of intake, once `readIntake` has begun it. */
@@ -289,9 +295,6 @@ export class KafkaLog implements EmbeddedLog {
 }
 
 const closed = (): NotWritten => new NotWritten('closed', 'The log is closed.')
-
-/** Keys of the control topic that hold a token begin so. */
-const tokenPrefix = 'token/'
 
 const tokenIn = (value: Uint8Array): TokenRecord => JSON.parse(Buffer.from(value).toString()) as TokenRecord
 

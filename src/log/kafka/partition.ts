@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { utf8 } from '../../base/bytes.ts'
 import type { Head } from '../../ledger/entry.ts'
 import { LogUnreadable, NotWritten, WriteUnknown } from '../port.ts'
 import {
+  type Bounds,
   CommitUnknown,
   Fenced,
   type KafkaClient,
@@ -63,7 +65,8 @@ export class Partition {
     const writer = await client.writer(transactionalId)
     try {
       const place = { topic: topics.ledger, partition: number }
-      const end = await this.#catchUp()
+      // The take-over has ended what was under way: an end that is too low now is no matter of waiting.
+      const end = await this.#catchUp(0)
       // What this process writes it keeps itself.
       tail.pause(place)
       await this.#checkHeads()
@@ -78,12 +81,12 @@ export class Partition {
     }
   }
 
-  /** Reads up to the end without taking anything over; the offset of the end. */
-  async #catchUp(): Promise<number> {
+  /** Reads up to the end without taking anything over; the offset of the end. `patienceMs`: as of `boundsFrom`. */
+  async #catchUp(patienceMs: number): Promise<number> {
     const { client, replica, topics, number } = this.#parts
     const place = { topic: topics.ledger, partition: number }
-    const { low, end } = await client.bounds(place)
     const position = replica.position(number)
+    const { low, end } = await boundsFrom(position, () => client.bounds(place), patienceMs)
     if (low > 0) {
       throw new LogUnreadable(
         `${placeText(place)} has lost its records before offset ${low}. Restore it, or name another cluster.`,
@@ -100,7 +103,19 @@ export class Partition {
 
   /** Resolves when everything that is committed now is in the replica. */
   async current(): Promise<void> {
-    if (this.#writer === undefined) await this.#catchUp()
+    if (this.#writer === undefined) await this.#catchUp(markersMsMax)
+  }
+
+  /** Whether readers of committed records are shown all that is in the replica; waits for that, `patienceMs` at most. */
+  async isShown(patienceMs: number): Promise<boolean> {
+    const { client, replica, topics, number } = this.#parts
+    const position = replica.position(number)
+    const { end } = await boundsFrom(
+      position,
+      () => client.bounds({ topic: topics.ledger, partition: number }),
+      patienceMs,
+    )
+    return end >= position
   }
 
   /**
@@ -187,6 +202,21 @@ export class Partition {
       return elsewhere(error)
     }
     return new NotWritten('failed', `Kafka took nothing: ${(error as Error).message}`, error)
+  }
+}
+
+/** How long the markers of a commit that was answered may be under way. */
+const markersMsMax = 10_000
+const markersLookMs = 50
+
+/**
+ * The bounds of a place, once it ends no earlier than at `position`, or as they are after `patienceMs`. A commit is answered
+ * before its markers are written, and until they are its records count as not there: a replica knows of them before.
+ */
+async function boundsFrom(position: number, look: () => Promise<Bounds>, patienceMs: number): Promise<Bounds> {
+  for (const untilMs = performance.now() + patienceMs; ; await sleep(markersLookMs)) {
+    const bounds = await look()
+    if (bounds.low > 0 || bounds.end >= position || performance.now() > untilMs) return bounds
   }
 }
 

@@ -35,13 +35,7 @@ export async function openLedgerTopic(access: KafkaAccess, prefix: string): Prom
         if (partitions === undefined || partitions.has(place.partition)) yield* read(place, low, end)
       }
     }
-    async function* read(...range: Parameters<KafkaClient['read']>): AsyncGenerator<readonly KafkaRecord[]> {
-      try {
-        yield* client.read(...range)
-      } catch (error) {
-        throw refusalOf(error, access) ?? error
-      }
-    }
+    const read = (...range: Parameters<KafkaClient['read']>) => readAs(client, access, ...range)
     return {
       async ledgers() {
         const places = new Map<string, Set<number>>()
@@ -65,6 +59,19 @@ export async function openLedgerTopic(access: KafkaAccess, prefix: string): Prom
     }
   } catch (error) {
     await client.close()
+    throw refusalOf(error, access) ?? error
+  }
+}
+
+/** As `client.read`; throws `KafkaRefused` where that is what an error comes to. */
+export async function* readAs(
+  client: KafkaClient,
+  access: KafkaAccess,
+  ...range: Parameters<KafkaClient['read']>
+): AsyncGenerator<readonly KafkaRecord[], void, undefined> {
+  try {
+    yield* client.read(...range)
+  } catch (error) {
     throw refusalOf(error, access) ?? error
   }
 }

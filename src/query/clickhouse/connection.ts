@@ -7,9 +7,11 @@ import {
   createClient,
 } from '@clickhouse/client'
 import { Fault } from '../../base/fault.ts'
-import type { ClickHouseServer, Login } from '../server.ts'
+import { type ClickHouseServer, databaseDefault, type Login } from '../server.ts'
 import { readerSettings } from '../settings.ts'
+import { blockRows } from './blocks.ts'
 import { MigrationRefused, migrate } from './migrate.ts'
+import type { Place } from './render.ts'
 
 /** Parameters of a statement: `{name:Type}` in its text. */
 export type Params = Readonly<Record<string, unknown>>
@@ -22,10 +24,15 @@ const writeMsMax = 60_000
 const writerSettings: ClickHouseSettings = {
   async_insert: 0,
   insert_deduplicate: 1,
-  deduplicate_blocks_in_dependent_materialized_views: 1,
-  // A block is cut by seq; which months it falls into is not for the server to limit.
-  max_partitions_per_insert_block: '0',
+  // Refused rather than inserted without a look at its token.
+  deduplicate_insert_select: 'force_enable',
+  // A block is one part, whatever the server's own limits for it: only then its token stands for all of it.
+  max_insert_threads: '1',
+  min_insert_block_size_rows: String(2 * blockRows),
+  min_insert_block_size_bytes: String(1 << 30),
   max_execution_time: writeMsMax / 1000,
+  // On a cluster: how long all of its servers may take for a statement about tables.
+  distributed_ddl_task_timeout: String(writeMsMax / 1000 - 10),
   output_format_json_quote_64bit_integers: 1,
 }
 
@@ -74,10 +81,17 @@ export class Connection {
   }
 
   /** Inserts a body in `format`; resolves when the server has it, or has had one with this token. */
-  async insert(into: string, body: readonly Uint8Array[], format: string, token: string): Promise<void> {
+  async insert(
+    into: string,
+    params: Params,
+    body: readonly Uint8Array[],
+    format: string,
+    token: string,
+  ): Promise<void> {
     await this.#use(async ({ writer }) => {
       const { stream } = await writer.exec({
         query: `INSERT INTO ${into} FORMAT ${format}`,
+        query_params: { ...params },
         values: Readable.from(body, { objectMode: false }),
         clickhouse_settings: { insert_deduplication_token: token },
       })
@@ -113,20 +127,30 @@ export class Connection {
   }
 
   #connected(): Clients {
-    const { url, writer, reader = writer } = this.#server
+    const { url, writer, reader = writer, database = databaseDefault, cluster } = this.#server
     const of = [url, writer.username, writer.password, reader.username, reader.password]
     if (this.#clients !== undefined) {
       if (this.#clients.of.every((value, index) => value === of[index])) return this.#clients
       void this.#drop()
       this.#onLost()
     }
-    const write = clientOf(url, writer, writeMsMax, writerSettings)
-    const read = clientOf(url, reader, readMsMax, readerSettings)
-    const migrated = migrate(write)
+    const write = clientOf(url, writer, database, writeMsMax, writerSettings)
+    const read = clientOf(url, reader, database, readMsMax, readerSettings)
+    const migrated = this.#migrate(writer, { database, ...(cluster !== undefined && { cluster }) })
     // Whoever asks next waits for it and hears of its failure; until then nobody does.
     migrated.catch(() => {})
     this.#clients = { of, writer: write, reader: read, migrated }
     return this.#clients
+  }
+
+  /** By a client of its own: the database that the others name may not be there yet. */
+  async #migrate(writer: Login, place: Place): Promise<void> {
+    const client = clientOf(this.#server.url, writer, 'default', writeMsMax, writerSettings)
+    try {
+      await migrate(client, place)
+    } finally {
+      await client.close()
+    }
   }
 
   async #drop(): Promise<void> {
@@ -136,7 +160,13 @@ export class Connection {
   }
 }
 
-function clientOf(url: string, login: Login, timeoutMs: number, settings: ClickHouseSettings): ClickHouseClient {
+function clientOf(
+  url: string,
+  login: Login,
+  database: string,
+  timeoutMs: number,
+  settings: ClickHouseSettings,
+): ClickHouseClient {
   const { origin, pathname } = new URL(url)
   return createClient({
     url: origin,
@@ -144,7 +174,7 @@ function clientOf(url: string, login: Login, timeoutMs: number, settings: ClickH
     ...(pathname === '/' ? {} : { pathname }),
     username: login.username,
     password: login.password,
-    database: 'default',
+    database,
     application: 'aep-ledger',
     request_timeout: timeoutMs,
     max_open_connections: connectionsMax,

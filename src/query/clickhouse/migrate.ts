@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import type { ClickHouseClient } from '@clickhouse/client'
-import { database } from '../server.ts'
+import { databaseSql, type Place, render } from './render.ts'
 
 /**
- * Numbered SQL migrations: `NNNN_name.sql`, applied in order, once each, their SHA-256 kept in `_migrations`. ClickHouse
- * has no transactions around them, so every statement is one that may run twice (IF NOT EXISTS and the like); statements
- * end with `;` at the end of a line. A migration that was applied is never edited: another one follows it.
+ * Numbered SQL migrations: `NNNN_name.sql`, applied in order, their SHA-256 kept in `_migrations`. ClickHouse has no
+ * transactions and no locks around them, so two processes may apply one at once, and one may stop in the middle of it.
+ * Hence every statement may run twice (IF NOT EXISTS and the like), and a migration that needs a table to be otherwise makes
+ * one of another name: it never empties or drops one that the newest version fills. A migration that was applied is never
+ * edited: another one follows it.
  */
 export interface Migration {
   readonly number: number
@@ -41,16 +43,43 @@ export function readMigrations(from: URL = folder): readonly Migration[] {
   return migrations
 }
 
+const notesSql = `CREATE TABLE IF NOT EXISTS aep_ledger._migrations
+  (number UInt32, name String, checksum String, applied_at DateTime DEFAULT now()) ENGINE = MergeTree ORDER BY number;`
+
 /**
- * Brings the database up to `migrations`. Throws `MigrationRefused`, having changed nothing, when one that was applied
- * has another checksum here, or when there are some that this version does not know.
+ * Brings the database up to `migrations`; `client` names no database. Throws `MigrationRefused`, having changed nothing,
+ * when one that was applied has another checksum here, when there are some that this version does not know, and when the
+ * cluster is none that holds a ledger's rows whole.
  */
-export async function migrate(client: ClickHouseClient, migrations = readMigrations()): Promise<void> {
-  await client.command({ query: `CREATE DATABASE IF NOT EXISTS ${database}` })
-  await client.command({
-    query: `CREATE TABLE IF NOT EXISTS ${database}._migrations
-      (number UInt32, name String, checksum String, applied_at DateTime DEFAULT now()) ENGINE = MergeTree ORDER BY number`,
-  })
+export async function migrate(
+  client: ClickHouseClient,
+  place: Place,
+  migrations: readonly Migration[] = readMigrations(),
+): Promise<void> {
+  if (place.cluster !== undefined) await checkCluster(client, place.cluster)
+  await client.command({ query: databaseSql(place) })
+  for (const query of render(notesSql, place)) await client.command({ query })
+  const done = await checked(client, place, migrations)
+  const missing = migrations.filter(({ number }) => !done.has(number))
+  for (const { number, name, sql, checksum } of missing) {
+    for (const query of render(sql, place)) await client.command({ query })
+    await client.insert({
+      table: `${place.database}._migrations`,
+      values: [{ number, name, checksum }],
+      columns: ['number', 'name', 'checksum'],
+      format: 'JSONEachRow',
+    })
+  }
+  // Another version may have been at it meanwhile.
+  if (missing.length > 0) await checked(client, place, migrations)
+}
+
+/** Numbers of the migrations that were applied, all of which are known here. */
+async function checked(
+  client: ClickHouseClient,
+  { database }: Place,
+  migrations: readonly Migration[],
+): Promise<ReadonlySet<number>> {
   const answer = await client.query({
     query: `SELECT DISTINCT number, name, checksum FROM ${database}._migrations ORDER BY number`,
     format: 'JSONEachRow',
@@ -59,34 +88,35 @@ export async function migrate(client: ClickHouseClient, migrations = readMigrati
   for (const { number, name, checksum } of applied) {
     const known = migrations[number - 1]
     if (known === undefined) {
-      throw new MigrationRefused(`ClickHouse has migration ${number} (${name}), which a newer version made; upgrade`)
+      throw new MigrationRefused(
+        `ClickHouse has migration ${number} (${name}) in ${database}, which a newer version made; upgrade`,
+      )
     }
     if (known.checksum !== checksum) {
       throw new MigrationRefused(
         `migration ${number} (${name}) was applied to ClickHouse with other content than it has here: ` +
-          `${checksum.slice(0, 12)}, here ${known.checksum.slice(0, 12)}`,
+          `${checksum.slice(0, 12)}, here ${known.checksum.slice(0, 12)}. Run the version that applied it, or drop the ` +
+          `database ${database}: its rows are made again from the log`,
       )
     }
   }
-  for (const migration of migrations.slice(applied.length)) await apply(client, migration)
+  return new Set(applied.map(({ number }) => number))
 }
 
-async function apply(client: ClickHouseClient, { number, name, sql, checksum }: Migration): Promise<void> {
-  for (const statement of statementsOf(sql)) {
-    await client.command({ query: statement })
-  }
-  await client.insert({
-    table: `${database}._migrations`,
-    values: [{ number, name, checksum }],
-    columns: ['number', 'name', 'checksum'],
+/** Positions and searches ask one server: it has to hold every row, so a cluster has one shard. */
+async function checkCluster(client: ClickHouseClient, cluster: string): Promise<void> {
+  // A name in braces is a macro of the server's own.
+  if (cluster.startsWith('{')) return
+  const answer = await client.query({
+    query: 'SELECT toUInt32(uniqExact(shard_num)) AS shards FROM system.clusters WHERE cluster = {cluster:String}',
+    query_params: { cluster },
     format: 'JSONEachRow',
   })
+  const [found] = await answer.json<{ shards: number }>()
+  if (found?.shards === 1) return
+  throw new MigrationRefused(
+    found?.shards
+      ? `the cluster ${cluster} has ${found.shards} shards: name one that has one shard, and as many replicas as you like`
+      : `ClickHouse knows no cluster ${cluster} (AEP_LEDGER_CLICKHOUSE_CLUSTER)`,
+  )
 }
-
-/** Statements of a script, without comments that stand on their own lines. */
-const statementsOf = (sql: string): string[] =>
-  sql
-    .replaceAll(/^--.*$/gm, '')
-    .split(/;\s*$/m)
-    .map(statement => statement.trim())
-    .filter(statement => statement !== '')

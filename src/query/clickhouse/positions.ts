@@ -1,14 +1,20 @@
 import type { Standing } from '../port.ts'
-import { database } from '../server.ts'
+import { removalsTable, rowsTable } from '../tables.ts'
 import type { Connection } from './connection.ts'
 
-interface Known extends Standing {
+/** What is in the rows, and what their tokens are to be named by. */
+interface Found extends Standing {
+  /** How often the rows of the ledger were removed. */
+  readonly generation: number
+}
+
+interface Known extends Found {
   readonly checkedMs: number
 }
 
 /** Seqs that one chunk of the search for holes counts: a row of its answer each. */
 const chunk = 65_536
-/** How long a writer believes what it knows: nobody else writes, but somebody may have emptied the tables. */
+/** How long a writer believes what it knows: other writers only add to it, but somebody may have emptied the tables. */
 const freshMs = 5_000
 
 /**
@@ -32,8 +38,8 @@ export class Positions {
     else this.#known.delete(ledger)
   }
 
-  /** `writing`: the caller is the one writer, and knows what it wrote a moment ago. */
-  async standing(ledger: string, writing: boolean): Promise<Standing> {
+  /** `writing`: the caller writes too, and what was there a moment ago is enough for it. */
+  async standing(ledger: string, writing: boolean): Promise<Found> {
     const known = this.#known.get(ledger)
     if (known !== undefined && writing && performance.now() - known.checkedMs < freshMs) return known
     const forgotten = this.#forgotten
@@ -46,21 +52,25 @@ export class Positions {
   }
 
   /** From what is known to what is there now; `undefined` when it is not as simple as rows added at the end. */
-  async #extend(ledger: string, { position }: Standing): Promise<Standing | undefined> {
+  async #extend(ledger: string, { position, generation }: Found): Promise<Found | undefined> {
     const [found] = await this.#connection.read<{ count: string; last: string }>(
-      `SELECT groupBitmap(seq) AS count, max(seq) AS last FROM ${database}.entries
+      `SELECT groupBitmap(seq) AS count, max(seq) AS last FROM ${rowsTable}
        WHERE ledger = {ledger:String} AND seq >= {from:UInt64}`,
       { ledger, from: Math.max(position, 0) },
     )
     const count = Number(found?.count ?? 0)
-    if (count === 0) return position < 0 ? { position: -1, last: -1 } : undefined
+    if (count === 0) return position < 0 ? { position: -1, last: -1, generation } : undefined
     const last = Number(found?.last)
-    return count === last - Math.max(position, 0) + 1 ? { position: last, last } : undefined
+    return count === last - Math.max(position, 0) + 1 ? { position: last, last, generation } : undefined
   }
 
-  async #derive(ledger: string): Promise<Standing> {
+  async #derive(ledger: string): Promise<Found> {
+    const [removals] = await this.#connection.read<{ count: string }>(
+      `SELECT count() AS count FROM ${removalsTable} WHERE ledger = {ledger:String}`,
+      { ledger },
+    )
     const chunks = await this.#connection.read<{ chunk: string; count: string; last: string }>(
-      `SELECT intDiv(seq, ${chunk}) AS chunk, groupBitmap(seq) AS count, max(seq) AS last FROM ${database}.entries
+      `SELECT intDiv(seq, ${chunk}) AS chunk, groupBitmap(seq) AS count, max(seq) AS last FROM ${rowsTable}
        WHERE ledger = {ledger:String} GROUP BY chunk ORDER BY chunk`,
       { ledger },
     )
@@ -69,7 +79,7 @@ export class Positions {
     while (Number(chunks[full]?.chunk ?? -1) === full && Number(chunks[full]?.count) === chunk) full++
     const first = full * chunk
     const rest = await this.#connection.read<{ seq: string }>(
-      `SELECT DISTINCT seq FROM ${database}.entries
+      `SELECT DISTINCT seq FROM ${rowsTable}
        WHERE ledger = {ledger:String} AND seq >= {first:UInt64} AND seq < {end:UInt64} ORDER BY seq`,
       { ledger, first, end: first + chunk },
     )
@@ -78,6 +88,6 @@ export class Positions {
       if (Number(seq) !== position + 1) break
       position++
     }
-    return { position, last }
+    return { position, last, generation: Number(removals?.count ?? 0) }
   }
 }

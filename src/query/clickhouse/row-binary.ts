@@ -8,42 +8,48 @@ import type { FactRow, Row } from '../row.ts'
  *   String      = varint length, bytes                Array(T) = varint count, count x T
  *   FixedString = bytes    UInt64, Int64 = 8 bytes    Enum8    = 1 byte      (little-endian)
  */
-export const columns = [
-  'ledger',
-  'seq',
-  'leaf_hash',
-  'recorded_at',
-  'time',
-  'time_from',
-  'type',
-  'source',
-  'event_id',
-  'key_id',
-  'intake_by',
-  'emitter_sig',
-  'record_sig',
-  'principal',
-  'session',
-  'run',
-  'fact_kind',
-  'fact_principal',
-  'fact_session',
-  'fact_run',
-  'fact_server',
-  'fact_tools',
-  'fact_decision',
-  'fact_deny_reason',
-  'fact_side_effect',
-  'fact_lease',
-  'fact_policies',
-  'fact_decision_id',
-  'fact_outcome',
-  'fact_drift',
-  'reasons',
-  'terms',
-  'signature',
-  'entry',
-] as const
+const types = {
+  ledger: 'String',
+  seq: 'UInt64',
+  leaf_hash: 'FixedString(32)',
+  recorded_at: 'DateTime64(3)',
+  time: 'DateTime64(3)',
+  time_from: 'Int8',
+  type: 'String',
+  source: 'String',
+  event_id: 'String',
+  key_id: 'String',
+  intake_by: 'String',
+  emitter_sig: 'String',
+  record_sig: 'String',
+  principal: 'String',
+  session: 'String',
+  run: 'String',
+  fact_kind: 'Array(String)',
+  fact_principal: 'Array(String)',
+  fact_session: 'Array(String)',
+  fact_run: 'Array(String)',
+  fact_server: 'Array(String)',
+  fact_tools: 'Array(Array(String))',
+  fact_decision: 'Array(String)',
+  fact_deny_reason: 'Array(String)',
+  fact_side_effect: 'Array(String)',
+  fact_lease: 'Array(String)',
+  fact_policies: 'Array(Array(String))',
+  fact_decision_id: 'Array(String)',
+  fact_outcome: 'Array(String)',
+  fact_drift: 'Array(String)',
+  reasons: 'String',
+  terms: 'Array(String)',
+  signature: 'FixedString(64)',
+  entry: 'String',
+} as const
+
+export const columns = Object.keys(types)
+/** The columns as ClickHouse's `input()` is told of them; an Enum8 arrives as its number. */
+export const structure = Object.entries(types)
+  .map(([name, type]) => `${name} ${type}`)
+  .join(', ')
 
 /** Writes rows one after another into a buffer that grows. */
 export class RowBinaryWriter {

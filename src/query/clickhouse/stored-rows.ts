@@ -1,5 +1,5 @@
 import type { FactRow, Row } from '../row.ts'
-import { database } from '../server.ts'
+import { rowsTable } from '../tables.ts'
 import type { Connection } from './connection.ts'
 
 /** A row as JSONEachRow gives it; bytes in base64, moments in ms, and the facts column by column. */
@@ -57,8 +57,8 @@ export async function storedRows(
        arrayMap((a, b, c, d, e, f, g, h, i, j, k, l, m, n) -> (a, b, c, d, e, f, g, h, i, j, k, l, m, n),
          fact_kind, fact_principal, fact_session, fact_run, fact_server, fact_tools, fact_decision, fact_deny_reason,
          fact_side_effect, fact_lease, fact_policies, fact_decision_id, fact_outcome, fact_drift) AS facts
-     FROM ${database}.entries
-     WHERE ledger = {ledger:String} AND seq >= {from:UInt64} AND seq < {until:UInt64} ORDER BY entries.seq LIMIT 20000`,
+     FROM ${rowsTable}
+     WHERE ledger = {ledger:String} AND seq >= {from:UInt64} AND seq < {until:UInt64} ORDER BY ${rowsTable}.seq LIMIT 20000`,
     { ledger, from, until },
   )
   return rows.map(rowOfJson)

@@ -1,4 +1,4 @@
-import type { ClickHouseServer, Login } from '../server.ts'
+import type { EngineServer, Login } from '../server.ts'
 
 /** The self-check found the engine to behave otherwise than the ledger needs. */
 export class SelfCheckFailed extends Error {}
@@ -10,7 +10,7 @@ const askMs = 5_000
  * that it answers its users, that it refuses a wrong password, and that its reader reaches nothing outside the database.
  * Resolves with whether the kernel keeps it from `canary`, a file outside its folder.
  */
-export async function checkServer(server: Required<ClickHouseServer>, canary: string): Promise<boolean> {
+export async function checkServer(server: EngineServer, canary: string): Promise<boolean> {
   const { url, writer, reader } = server
   const version = await query(url, writer, 'SELECT version()')
   if (!/^\d+\.\d+/.test(version)) throw new SelfCheckFailed(`it does not answer its writer: ${version}`)

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { database, type Login } from '../server.ts'
+import { databaseDefault, type Login } from '../server.ts'
 import { readerSettings } from '../settings.ts'
 
 /** What one start of the engine is told, for its two configuration files. */
@@ -84,19 +84,23 @@ export const usersXml = ({ writer, reader }: EngineFiles): string => `<clickhous
     </${writer.username}>
     <${reader.username}>
       <password_sha256_hex>${sha256(reader.password)}</password_sha256_hex>
-      ${access('reader', [`SELECT ON ${database}.*`])}
+      ${access('reader', [`SELECT ON ${databases}`])}
     </${reader.username}>
   </users>
 </clickhouse>
 `
 
+/** Ours, and those of others whose names begin alike: installations that share an engine have one each. */
+const databases = `${databaseDefault}*.*`
+
 const writerGrants = [
-  `SELECT, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP TABLE, DROP VIEW, TRUNCATE, OPTIMIZE ON ${database}.*`,
+  `SELECT, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP TABLE, DROP VIEW, TRUNCATE, OPTIMIZE ON ${databases}`,
   'TABLE ENGINE ON MergeTree',
   'TABLE ENGINE ON ReplacingMergeTree',
   'TABLE ENGINE ON SummingMergeTree',
   'TABLE ENGINE ON AggregatingMergeTree',
   'SELECT ON system.parts',
+  'SELECT ON system.clusters',
 ]
 
 const access = (profile: string, grants: readonly string[]): string =>

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import type { ClickHouseServer } from '../server.ts'
+import type { EngineServer } from '../server.ts'
 import { ask, checkServer, SelfCheckFailed } from './check.ts'
 import { configXml, type EngineFiles, usersXml } from './files.ts'
 import { siblingUrl } from './sibling.ts'
@@ -46,7 +46,7 @@ export function newSecrets(): EngineSecrets {
 const secret = (): string => randomBytes(24).toString('base64url')
 
 /** One running engine process. */
-export interface Launched extends Required<ClickHouseServer> {
+export interface Launched extends EngineServer {
   readonly pid: number
   /** Whether the kernel holds the engine to its own folder. */
   readonly confined: boolean

@@ -24,6 +24,7 @@ interface Pending {
   readonly events: readonly TakenEvent[]
   /** Of its intake records. */
   readonly offsets: readonly number[]
+  readonly sinceMs: number
   /** Entries that came of its records, by identity. */
   readonly created: Map<string, StoredEntry>
   readonly resolve: (placements: Promise<readonly Placement[]>) => void
@@ -41,6 +42,8 @@ interface Side {
 
 /** How long a failed send counts as trouble. */
 const troubleMs = 5_000
+/** How long events may wait for a sequencer before that is trouble: longer than a take-over. */
+const waitMsMax = 10_000
 /** How long the end waits for what was taken to be placed. */
 const endMsMax = 5_000
 
@@ -78,8 +81,15 @@ export class ClusterIntake implements Placing {
   get trouble(): string | undefined {
     const { trouble } = this.#options.log
     if (trouble !== undefined) return trouble instanceof Error ? trouble.message : String(trouble)
-    if (this.#failed === undefined || performance.now() - this.#failed.atMs > troubleMs) return undefined
-    return this.#failed.detail
+    const nowMs = performance.now()
+    if (this.#failed !== undefined && nowMs - this.#failed.atMs < troubleMs) return this.#failed.detail
+    for (const [partition, { byOffset }] of this.#sides.entries()) {
+      const [oldest] = byOffset.values()
+      const waits = nowMs - (oldest?.sinceMs ?? nowMs)
+      if (waits > waitMsMax)
+        return `nothing of partition ${partition} was placed for ${Math.round(waits / 1000)} s: is a sequencer there?`
+    }
+    return undefined
   }
 
   head(ledger: string): Head | undefined {
@@ -125,7 +135,7 @@ export class ClusterIntake implements Placing {
     try {
       const offsets = await side.sender.put({ ledger, events, isOwn })
       return await new Promise<readonly Placement[]>(resolve => {
-        const pending: Pending = { ledger, events, offsets, created: new Map(), resolve }
+        const pending: Pending = { ledger, events, offsets, sinceMs: performance.now(), created: new Map(), resolve }
         for (const offset of offsets) {
           for (const [identity, stored] of side.early.get(offset) ?? []) pending.created.set(identity, stored)
           side.byOffset.set(offset, pending)

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 
 /** Metrics of the loops of cluster mode. Names and units as Prometheus advises. */
@@ -17,13 +18,19 @@ export interface ClusterMetrics {
 export interface ClusterScraped {
   /** Records of intake that were read and wait, by partition that is sealed here. */
   readonly intakeLag: () => ReadonlyMap<number, number>
-  /** Offset up to which the replica has each partition. */
-  readonly positions: () => ReadonlyMap<number, number>
+  /** Offsets of the ledger topic that the replica has still to read, by partition. */
+  readonly replicaLag: () => Promise<ReadonlyMap<number, number>>
+  readonly ledgerTopic: string
 }
 
+/** How long a scrape waits for Kafka to say where its topics end. */
+const lagMsMax = 1_000
 const seconds = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
-export function clusterMetrics(registry: Registry, { intakeLag, positions }: ClusterScraped): ClusterMetrics {
+export function clusterMetrics(
+  registry: Registry,
+  { intakeLag, replicaLag, ledgerTopic }: ClusterScraped,
+): ClusterMetrics {
   const registers = [registry]
   new Gauge({
     name: 'aep_ledger_intake_lag_records',
@@ -36,12 +43,15 @@ export function clusterMetrics(registry: Registry, { intakeLag, positions }: Clu
     },
   })
   new Gauge({
-    name: 'aep_ledger_replica_position',
-    help: 'Offset of the ledger topic up to which this process has all of a partition.',
-    labelNames: ['partition'],
+    name: 'aep_ledger_replica_lag_records',
+    help: 'Offsets of a topic that the replica of this process has still to read.',
+    labelNames: ['topic', 'partition'],
     registers,
-    collect() {
-      for (const [partition, offset] of positions()) this.set({ partition }, offset)
+    async collect() {
+      // Kafka that does not answer leaves no figure, and no other of them waits for it.
+      const lag = await Promise.race([replicaLag(), sleep(lagMsMax, undefined, { ref: false })]).catch(() => undefined)
+      this.reset()
+      for (const [partition, offsets] of lag ?? []) this.set({ topic: ledgerTopic, partition }, offsets)
     },
   })
   return {

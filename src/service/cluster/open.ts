@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { fromHex } from '../../base/bytes.ts'
@@ -14,9 +16,9 @@ import { Sender } from '../../log/kafka/sender.ts'
 import { LogInUse, LogUnreadable, NotWritten } from '../../log/port.ts'
 import type { Config } from '../config.ts'
 import { type Core, type CoreParts, headsOf } from '../core.ts'
-import { ensureIntakeKey, ensureOrigin } from '../first-start.ts'
+import { ensureIntakeKey, ensureOrigin, intakeKeyFile } from '../first-start.ts'
 import { kafkaAccess } from '../kafka-settings.ts'
-import { keysFolder } from '../key-files.ts'
+import { KeyFileUnusable, keysFolder } from '../key-files.ts'
 import { Registry } from '../registry.ts'
 import type { Signer } from '../signer.ts'
 import { followedPart } from './followed.ts'
@@ -38,11 +40,16 @@ export async function openCluster(parts: CoreParts): Promise<Core> {
   })
   closers.push(() => log.close())
   const { registry, heads } = followed
-  if (keys.ids().length === 0) {
-    if (heads.size > 0 && config.ROLES.includes('sequencer')) throw new Error(noKeyDetail)
-    if (heads.size === 0) keys.make(clock())
+  if (log.installation.replicas === 1) {
+    logger.warn(
+      'every topic is kept once: what its broker loses is lost; three brokers keep the ledger through the loss of one',
+    )
   }
-  const intakeKey = fromHex(config.INTAKE_KEY ?? '') ?? ensureIntakeKey(keysFolder(config))
+  if (keys.ids().length === 0 && config.ROLES.includes('sequencer')) {
+    if (heads.size > 0) throw new KeyFileUnusable(noKeyDetail)
+    keys.make(clock())
+  }
+  const intakeKey = intakeKeyOf(config)
   const placing = new ClusterIntake({
     ...{ log, suite, onConflict, prefix, intakeKey, heads },
     queueEventsMax: config.QUEUE_EVENTS_MAX,
@@ -51,7 +58,8 @@ export async function openCluster(parts: CoreParts): Promise<Core> {
   closers.push(() => placing.stop())
   const cluster = clusterMetrics(metrics.registry, {
     intakeLag: () => new Map((owners?.assigned ?? []).map(number => [number, sequencers[number]?.waiting ?? 0])),
-    positions: () => new Map(log.partitions.map(({ number }) => [number, log.position(number)])),
+    replicaLag: () => log.lag(),
+    ledgerTopic: log.topics.ledger,
   })
   const dead = new Sender(log.client)
   closers.push(() => dead.close())
@@ -67,6 +75,7 @@ export async function openCluster(parts: CoreParts): Promise<Core> {
   )
   const start = async (): Promise<void> => {
     if (!config.ROLES.includes('sequencer')) return
+    for (const { number } of log.partitions) cluster.owned.set({ partition: number }, 0)
     log.takeIntake(async (partition, records) => sequencers[partition]?.offer(records))
     owners = await Owners.start({
       ...{ client: log.client, logger, metrics: cluster, owned: sequencers },
@@ -82,6 +91,23 @@ export async function openCluster(parts: CoreParts): Promise<Core> {
     health: () => (config.ROLES.includes('sequencer') ? [sequencerHealth(owners)] : []),
   }
 }
+
+/**
+ * The key of intake: as configured, or in the keys folder, where a sequencer makes it. A process that takes events in must
+ * have the one that the sequencers have; one that does neither has no use for it.
+ */
+function intakeKeyOf(config: Config): Uint8Array {
+  const given = fromHex(config.INTAKE_KEY ?? '')
+  if (given?.length === 32) return given
+  const folder = keysFolder(config)
+  if (config.ROLES.includes('sequencer') || existsSync(intakeKeyFile(folder))) return ensureIntakeKey(folder)
+  if (!config.ROLES.includes('http')) return new Uint8Array(randomBytes(32))
+  throw new KeyFileUnusable(noIntakeKeyDetail)
+}
+
+const noIntakeKeyDetail =
+  'There is no intake key here, which the sequencers know this process by: give AEP_LEDGER_INTAKE_KEY_FILE the same to all ' +
+  'processes, or with AEP_LEDGER_KEYS_DIR the keys folder of the sequencers.'
 
 const noKeyDetail =
   'There is no signing key here, and there are ledgers that were signed before: give AEP_LEDGER_LEDGER_KEY_FILE, or with ' +

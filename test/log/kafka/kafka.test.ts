@@ -8,6 +8,7 @@ import { type RunningKafka, startKafka } from '../../../infra/kafka/start.ts'
 import { kafkajsClient } from '../../../src/log/kafka/kafkajs.ts'
 import type { KafkaLog } from '../../../src/log/kafka/log.ts'
 import { openKafkaLog } from '../../../src/log/kafka/open.ts'
+import { newTopics, topicsOf } from '../../../src/log/kafka/topics.ts'
 import { LogUnreadable, NotWritten } from '../../../src/log/port.ts'
 import { noKafka } from '../../infra/engines.ts'
 import { batchAfter } from '../batches.ts'
@@ -68,7 +69,7 @@ describe('with a broker', { skip: noKafka }, () => {
       const two = batchAfter(one.head)
       await second.append(two)
       for (const _ of [1, 2]) {
-        await assert.rejects(first.append(batchAfter(two.head)), (error: unknown) => {
+        await assert.rejects(first.append(two), (error: unknown) => {
           assert.ok(error instanceof NotWritten && error.reason === 'closed', String(error))
           return true
         })
@@ -126,6 +127,35 @@ describe('with a broker', { skip: noKafka }, () => {
       await assert.rejects(open(prefix), /test-\d+\.ledger is gone: restore it/)
     })
 
+    it('is not written by a process that never saw what was cut off, because the heads say that there was more', async () => {
+      const prefix = newPrefix()
+      const log = await open(prefix)
+      const one = batchAfter(undefined, { count: 5 })
+      await log.append(one)
+      await log.close()
+      const topic = `${prefix}.ledger`
+      const admin = new Kafka({ brokers: [...kafka.bootstrap], logLevel: logLevel.NOTHING }).admin()
+      await admin.connect()
+      await admin.deleteTopics({ topics: [topic] })
+      await admin.disconnect()
+      const client = await kafkajsClient({ brokers: kafka.bootstrap })
+      const made = newTopics(topicsOf(prefix), { partitions: 2, replicas: 1 }).filter(({ name }) => name === topic)
+      const untilMs = performance.now() + 10_000
+      while ((await client.topics([topic])).size > 0 && performance.now() < untilMs) {
+        await new Promise(resolve => setTimeout(resolve, 100))
+      }
+      await client.create(made)
+      await client.close()
+      const cold = await open(prefix, `${prefix}-cold`)
+      await assert.rejects(cold.append(batchAfter(undefined)), (error: unknown) => {
+        assert.ok(error instanceof NotWritten, String(error))
+        assert.match(error.message, /default ends in test-\d+\.ledger\/\d at seq -1, and was written up to seq 4/)
+        return true
+      })
+      await cold.close()
+      await assert.rejects(open(prefix), /ends at offset 0, and was read up to \d+ before/)
+    })
+
     it('is refused where its topic would lose what is written to it, with the command that mends it', async () => {
       const prefix = newPrefix()
       const client = await kafkajsClient({ brokers: kafka.bootstrap })
@@ -140,6 +170,18 @@ describe('with a broker', { skip: noKafka }, () => {
         return true
       })
       await client.close()
+    })
+
+    it('ends a reading in the middle when the broker is gone and stays away', async () => {
+      await (await open('gone', 'gone')).close()
+      const client = await kafkajsClient({ brokers: kafka.bootstrap })
+      const place = { topic: 'gone.control', partition: 0 }
+      const reading = client.read(place, 0, (await client.bounds(place)).end + 1)[Symbol.asyncIterator]()
+      assert.equal((await reading.next()).value?.[0]?.key, 'installation')
+      await kafka.kill(1)
+      await assert.rejects(reading.next())
+      await client.close()
+      await kafka.start(1)
     })
 
     it('goes on after the broker was killed and started again', async () => {

@@ -17,6 +17,10 @@ export class Adapter {
     return this.client.writer(id)
   }
 
+  brokers(): Promise<number> {
+    return this.client.brokers()
+  }
+
   producer(): Promise<KafkaProducer> {
     return this.client.producer()
   }

@@ -32,11 +32,32 @@ export class Plain {
     return admin
   }
 
-  async create(topic: string, numPartitions = 1): Promise<void> {
+  /** A topic of one partition, on the brokers named; without them wherever it comes to be. */
+  async create(topic: string, brokers?: number[]): Promise<void> {
     const admin = await this.admin()
-    await admin.createTopics({ waitForLeaders: false, topics: [{ topic, numPartitions }] })
+    const placed = brokers && {
+      replicaAssignment: [{ partition: 0, replicas: brokers }],
+      configEntries: [{ name: 'min.insync.replicas', value: '1' }],
+    }
+    await admin.createTopics({ waitForLeaders: false, topics: [{ topic, ...placed }] })
     // Whoever asks for the leaders too soon is refused, and `waitForLeaders` asks but once.
     while (!(await admin.listTopics()).includes(topic)) await new Promise(resolve => setTimeout(resolve, 10))
+  }
+
+  /** Moves partition 0 to another broker, which leads it when this resolves. */
+  async move(topic: string, broker: number): Promise<void> {
+    const admin = await this.admin()
+    const partitionAssignment = [{ partition: 0, replicas: [broker] }]
+    await admin.alterPartitionReassignments({ topics: [{ topic, partitionAssignment }] })
+    const leader = async (): Promise<number | undefined> =>
+      (await admin.fetchTopicMetadata({ topics: [topic] })).topics[0]?.partitions[0]?.leader
+    while ((await leader()) !== broker) await new Promise(resolve => setTimeout(resolve, 20))
+  }
+
+  /** Where partition 0 of each topic ends. */
+  async ends(topics: readonly string[]): Promise<number[]> {
+    const admin = await this.admin()
+    return Promise.all(topics.map(async topic => Number((await admin.fetchTopicOffsets(topic))[0]?.high)))
   }
 
   /** Lets the records below `offset` go. */

@@ -91,6 +91,34 @@ export function describeTakingOver(bench: () => Bench, dir: string): void {
         await again.close()
       })
 
+    it('is opened again while the markers of its last commit are still to come', async () => {
+      const { name, proxy, between } = bench()
+      const prefix = name()
+      const open = () => openKafkaLog({ access: { brokers: [proxy.address] }, prefix, dir: join(dir, prefix) })
+      const log = await open()
+      const one = batchAfter(undefined)
+      await log.append(one)
+      const two = batchAfter(one.head)
+      const held = proxy.plan({ api: api.endTxn, what: 'request', how: 'hold' })
+      const commit = log.append(two)
+      await held.met
+      between.weather({ silent: true })
+      held.release()
+      await commit
+      await log.close()
+      const opened = open()
+      const before = proxy.seen(api.listOffsets)
+      // It asks for the end again and again.
+      const asking = (async () => {
+        while (proxy.seen(api.listOffsets) < before + 60) await new Promise(resolve => setTimeout(resolve, 5))
+      })()
+      await Promise.race([asking, opened])
+      between.weather({})
+      const again = await opened
+      assert.deepEqual(await again.head('default'), two.head)
+      await again.close()
+    })
+
     it('takes over again when the answer to a take-over is lost', async () => {
       const { name, proxy } = bench()
       const prefix = name()

@@ -1,0 +1,136 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { isDeepStrictEqual } from 'node:util'
+import { ask, Complaint } from './ask.ts'
+import { type Check, demandNone, withFile } from './check.ts'
+import { checkEnvironment } from './settings.ts'
+import { kubernetesVersion, type Tools, yamlDocuments } from './tools.ts'
+
+const chart = 'infra/kubernetes/aep-ledger'
+
+/** The defaults with the one value that they leave open, and every option switched on. */
+const renderings: readonly (readonly string[])[] = [
+  ['--set', 'origin=ledger.example.org'],
+  ['--values', join(chart, 'ci/full-values.yaml')],
+]
+
+interface Resource {
+  readonly kind: string
+  readonly metadata: { readonly name: string }
+}
+
+interface Workload extends Resource {
+  readonly spec: { readonly template: { readonly spec: { readonly containers: readonly Container[] } } }
+}
+
+interface Container {
+  readonly env: readonly { readonly name: string }[]
+}
+
+interface PrometheusRule extends Resource {
+  readonly spec: unknown
+}
+
+/** helm lint, and each rendering against the schemas of Kubernetes and of the Prometheus operator. */
+export const chartCheck: Check = {
+  name: 'Helm chart',
+  tools: ['helm', 'python', 'models'],
+  async run(root, tools) {
+    const helm = (...args: readonly string[]): Promise<string> => ask(join(tools.helm, 'helm'), args, { cwd: root })
+    await refusesWithoutOrigin(helm)
+    for (const values of renderings) {
+      await helm('lint', chart, '--strict', '--quiet', '--kube-version', kubernetesVersion, ...values)
+      const rendered = await helm('template', 'ledger', chart, '--kube-version', kubernetesVersion, ...values)
+      const python = join(tools.python, 'bin', 'python')
+      const validate = ['-m', 'kubernetes_validate', '--strict', '--quiet', '-k', kubernetesVersion]
+      await withFile('rendered.yaml', rendered, file => ask(python, [...validate, file]))
+      const resources = (await yamlDocuments(tools, rendered)) as readonly Resource[]
+      await checkModels(resources, tools)
+      demandNone([...houseRules(resources)])
+      await checkAlerts(root, resources, tools)
+    }
+  },
+  planted: [
+    { path: `${chart}/templates/services.yaml`, from: '{{- end }}', to: '', complaint: /unexpected EOF/ },
+    { path: `${chart}/templates/workloads.yaml`, from: 'serviceName:', to: 'servicesName:', complaint: /servicesName/ },
+    { path: `${chart}/templates/workloads.yaml`, from: 'value: {{ $role }}', to: 'value: 1', complaint: /string/ },
+    {
+      path: `${chart}/templates/workloads.yaml`,
+      from: 'AEP_LEDGER_ROLES',
+      to: 'AEP_LEDGER_ROLE',
+      complaint: /no AEP_LEDGER_ROLE/,
+    },
+    {
+      path: `${chart}/templates/workloads.yaml`,
+      from: 'required "',
+      to: 'printf "%s %s" "',
+      complaint: /without an origin/,
+    },
+    {
+      path: `${chart}/templates/monitoring.yaml`,
+      from: 'interval: {{ .Values.serviceMonitor.interval }}',
+      to: 'interval: soon',
+      complaint: /interval/,
+    },
+    {
+      path: `${chart}/templates/monitoring.yaml`,
+      from: 'runbook_url: docs/"',
+      to: 'for: "',
+      complaint: /PrometheusRule/,
+    },
+    { path: `${chart}/values.yaml`, from: 'replication: 3', to: 'replication: three', complaint: /replication/ },
+    { path: `${chart}/values.yaml`, from: 'scrapers: []', to: 'scraper: []', complaint: /scraper/ },
+  ],
+}
+
+async function refusesWithoutOrigin(helm: (...args: readonly string[]) => Promise<string>): Promise<void> {
+  const rendered = helm('template', 'ledger', chart, '--kube-version', kubernetesVersion)
+  const said = await rendered.then(
+    () => 'nothing',
+    (error: Error) => error.message,
+  )
+  if (!said.includes('origin: give the name')) throw new Complaint(`without an origin the chart says: ${said}`)
+}
+
+/** The operator's kinds, which Kubernetes itself does not know. */
+async function checkModels(resources: readonly Resource[], tools: Tools): Promise<void> {
+  const folder = join(tools.models, 'node_modules/@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1')
+  for (const resource of resources) {
+    const { kind, metadata } = resource
+    if (kind !== 'ServiceMonitor' && kind !== 'PrometheusRule') continue
+    type Model = new (resource: Resource) => { validate(): void }
+    const models = (await import(pathToFileURL(join(folder, `${kind}.js`)).href)) as Record<string, Model>
+    const model = models[kind]
+    if (model === undefined) throw new Error(`there is no model of ${kind}`)
+    try {
+      new model(resource).validate()
+    } catch (error) {
+      throw new Complaint(`${kind} ${metadata.name}: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+}
+
+function* houseRules(resources: readonly Resource[]): Generator<string> {
+  const workloads = resources.filter((resource): resource is Workload => resource.kind === 'StatefulSet')
+  if (workloads.length !== 3) yield `${workloads.length} workloads, and there are three roles`
+  for (const { metadata, spec } of workloads) {
+    for (const { env } of spec.template.spec.containers) {
+      const names = env.map(({ name }) => name)
+      yield* checkEnvironment(metadata.name, names)
+      for (const name of new Set(names)) {
+        if (names.filter(other => other === name).length > 1) yield `${metadata.name}: ${name} is given twice`
+      }
+    }
+  }
+}
+
+/** The rules that Kubernetes is given are the ones that were tested. */
+async function checkAlerts(root: string, resources: readonly Resource[], tools: Tools): Promise<void> {
+  const rule = resources.find((resource): resource is PrometheusRule => resource.kind === 'PrometheusRule')
+  if (rule === undefined) return
+  const text = readFileSync(join(root, 'infra/prometheus/alerts.yml'), 'utf8')
+  const base = 'https://docs.example.org/'
+  const [tested] = await yamlDocuments(tools, text.replaceAll('runbook_url: ', `runbook_url: ${base}`))
+  if (!isDeepStrictEqual(rule.spec, tested)) throw new Complaint('the PrometheusRule is not what alerts.yml says')
+}
