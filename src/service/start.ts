@@ -76,12 +76,14 @@ async function start(
   // Among several processes, the first makes the key that the others are to be given.
   const makeAt = brokers === undefined ? clock() : undefined
   const keys = KeyFiles.open(keysFolder(config), nodeSuite, config.LEDGER_KEY, makeAt)
+  // A process that only seals has no use for it.
+  const keepsState = roles.includes('http') || roles.includes('follower')
   const metrics = serviceMetrics({
     queued: () => placing.queued,
     ledgers: () => placing.ledgers(),
     head: ledger => placing.head(ledger)?.seq ?? -1,
     positions: ledger => ({
-      ...(state && { state: state.follower.position(ledger) }),
+      ...(keepsState && { state: state.follower.position(ledger) }),
       ...(search.follower && { search: search.follower.position(ledger) }),
     }),
   })
@@ -135,7 +137,6 @@ async function start(
   const isDoor = roles.includes('http')
   const adminToken = isDoor ? await ensureAdminToken(dataDir, log, config.ADMIN_TOKEN, clock()) : undefined
 
-  const keepsState = isDoor || roles.includes('follower')
   if (keepsState) state.follower.start()
   search.follower?.start()
   closers.push(() => state.follower.stop())
