@@ -60,8 +60,9 @@ class MemoryViews implements ViewStore {
     this.#views.set(view, ledgers.set(ledger, rows))
   }
 
-  async reset(view: string): Promise<void> {
-    this.#views.delete(view)
+  async reset(view: string, ledger?: string): Promise<void> {
+    if (ledger === undefined) this.#views.delete(view)
+    else this.#views.get(view)?.delete(ledger)
   }
 
   dump(view: string, ledger: string): string {

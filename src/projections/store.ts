@@ -19,7 +19,7 @@ export interface ViewRange {
  * Everything in it can be made again from the log, so a commit is atomic but need not be on disk when it resolves: after
  * a power cut a view may stand where it stood some commits ago, never between two, and its position is always that of its
  * rows. Keys are well-formed strings of at most `viewKeyBytesMax` bytes of UTF-8, and sort by those bytes. One process
- * opens it at a time.
+ * opens it at a time. A name that begins with `#` stands for no ledger, but for what a view notes of itself.
  */
 export interface ViewStore {
   /** Makes the view hold this version's shape: rows that were written under another version are dropped. */
@@ -35,8 +35,8 @@ export interface ViewStore {
    * position would go back or a key is too long.
    */
   commit(view: string, ledger: string, position: number, changes: readonly ViewChange[]): Promise<void>
-  /** Forgets the view in every ledger: positions are -1 again. */
-  reset(view: string): Promise<void>
+  /** Forgets the view, in every ledger or in one: positions are -1 again. */
+  reset(view: string, ledger?: string): Promise<void>
   /** SHA-256 (64 lower-case hex digits) over position and all rows: equal exactly when the content is. */
   dump(view: string, ledger: string): string
 }

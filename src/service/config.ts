@@ -59,7 +59,7 @@ export const settings = {
       .stringFormat('list of roles', /^(http|sequencer|follower)(,(http|sequencer|follower))*$/)
       .transform(text => text.split(',') as ('http' | 'sequencer' | 'follower')[]),
     fallback: 'http,sequencer,follower',
-    says: 'What this process does, with Kafka: `http` takes events in and answers, `sequencer` gives them their places, `follower` keeps rows in ClickHouse. Without Kafka a process does all of it.',
+    says: 'What this process does, with Kafka: `http` takes events in and answers, `sequencer` gives them their places, `follower` keeps rows in ClickHouse and folds the state of leases, which `http` answers from. Without Kafka a process does all of it.',
   },
   SEQUENCE_PARTITIONS: {
     schema: z

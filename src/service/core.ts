@@ -9,6 +9,7 @@ import type { KeyFiles } from './key-files.ts'
 import type { ServiceMetrics } from './metrics.ts'
 import type { OnConflict, Placing } from './placing.ts'
 import type { Registry } from './registry.ts'
+import type { FollowState } from './state-view.ts'
 
 /** What the two ways to run have in common: a log, who signs in it, and what gives events their places. */
 export interface Core {
@@ -19,6 +20,8 @@ export interface Core {
   readonly origin: string
   /** The log as far as this process is to keep rows of it for search. */
   readonly followed: LogReader
+  /** How the state view is kept up, where this process does not fold it alone. */
+  readonly followState?: FollowState
   /** How its own parts are. */
   health(): readonly HealthPart[]
   /** Begins to place events. */

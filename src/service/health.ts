@@ -1,6 +1,8 @@
 import type { HealthPart } from '../http/ports.ts'
-import type { Follower } from './follower.ts'
 import type { Placing } from './placing.ts'
+import type { FollowedState } from './state-view.ts'
+
+type StateHealth = Pick<FollowedState['follower'], 'failing' | 'position' | 'note'>
 
 /** What `/readyz` and `doctor` are told of the parts. Search and leases are no reason to turn events away. */
 export function healthOf(parts: {
@@ -8,8 +10,8 @@ export function healthOf(parts: {
   /** What the way to run has parts of its own. */
   readonly own?: readonly HealthPart[]
   readonly search: { readonly ready: boolean; readonly detail: string }
-  /** Where this process answers about leases. */
-  readonly state?: Pick<Follower, 'failing' | 'position'>
+  /** Where this process keeps the state of leases. */
+  readonly state?: StateHealth
 }): readonly HealthPart[] {
   const { placing, own = [], search, state } = parts
   return [
@@ -25,17 +27,15 @@ export function healthOf(parts: {
   ]
 }
 
-function leasesPart(
-  placing: Pick<Placing, 'ledgers' | 'head'>,
-  state: Pick<Follower, 'failing' | 'position'>,
-): HealthPart {
+function leasesPart(placing: Pick<Placing, 'ledgers' | 'head'>, state: StateHealth): HealthPart {
   const late = `${behind(placing, state)} entries behind`
-  const isReady = state.failing === undefined
-  return { name: 'leases', ready: isReady, detail: isReady ? late : `${late}: ${state.failing}`, essential: false }
+  const says = state.failing ?? state.note
+  const detail = says === undefined ? late : `${late}: ${says}`
+  return { name: 'leases', ready: state.failing === undefined, detail, essential: false }
 }
 
 /** Entries that a view has not folded yet, over all ledgers. */
-function behind(placing: Pick<Placing, 'ledgers' | 'head'>, view: Pick<Follower, 'position'>): number {
+function behind(placing: Pick<Placing, 'ledgers' | 'head'>, view: Pick<StateHealth, 'position'>): number {
   const lags = placing.ledgers().map(ledger => (placing.head(ledger)?.seq ?? -1) - view.position(ledger))
   return lags.reduce((sum, lag) => sum + Math.max(0, lag), 0)
 }

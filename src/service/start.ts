@@ -76,12 +76,14 @@ async function start(
   // Among several processes, the first makes the key that the others are to be given.
   const makeAt = brokers === undefined ? clock() : undefined
   const keys = KeyFiles.open(keysFolder(config), nodeSuite, config.LEDGER_KEY, makeAt)
+  // A process that only seals has no use for it.
+  const keepsState = roles.includes('http') || roles.includes('follower')
   const metrics = serviceMetrics({
     queued: () => placing.queued,
     ledgers: () => placing.ledgers(),
     head: ledger => placing.head(ledger)?.seq ?? -1,
     positions: ledger => ({
-      ...(state && { state: state.follower.position(ledger) }),
+      ...(keepsState && { state: state.follower.position(ledger) }),
       ...(search.follower && { search: search.follower.position(ledger) }),
     }),
   })
@@ -105,7 +107,7 @@ async function start(
     metrics.viewFailures.inc({ view })
     logger.warn({ err: error, view, retryInMs }, 'a view could not follow; it is tried again')
   }
-  const state = followState(await StateView.open(log.views), {
+  const state = (core.followState ?? followState)(await StateView.open(log.views), {
     log,
     batch: stateBatch,
     restMs: stateRestMs,
@@ -135,7 +137,7 @@ async function start(
   const isDoor = roles.includes('http')
   const adminToken = isDoor ? await ensureAdminToken(dataDir, log, config.ADMIN_TOKEN, clock()) : undefined
 
-  if (isDoor) state.follower.start()
+  if (keepsState) state.follower.start()
   search.follower?.start()
   closers.push(() => state.follower.stop())
   const app = await buildApp({
@@ -147,7 +149,7 @@ async function start(
     admin,
     emitters: ledger => registry.emitters(ledger),
     health: () =>
-      healthOf({ placing, own: core.health(), search: search.health(), ...(isDoor && { state: state.follower }) }),
+      healthOf({ placing, own: core.health(), search: search.health(), ...(keepsState && { state: state.follower }) }),
     metrics: metrics.registry,
     logger,
     clock,

@@ -4,7 +4,7 @@ import type { LogReader } from '../log/port.ts'
 import type { LeaseView } from '../projections/port.ts'
 import type { ViewStore } from '../projections/store.ts'
 import { Follower, type FollowerOptions, type View } from './follower.ts'
-import { LeaseRows } from './lease-rows.ts'
+import { LeaseRows, type LeaseStep } from './lease-rows.ts'
 import { registryChanges } from './registry-rows.ts'
 import { stateVersion, stateView } from './state-rows.ts'
 
@@ -34,20 +34,31 @@ export class StateView implements View {
   async take(ledger: string, entries: readonly StoredEntry[]): Promise<void> {
     const last = entries.at(-1)
     if (last === undefined) return
-    const { changes, committed } = this.leases.step(ledger, entries)
-    await this.#store.commit(stateView, ledger, last.seq, [
-      ...registryChanges(this.#store, ledger, entries),
-      ...changes,
-    ])
+    const { changes, committed } = this.step(ledger, entries)
+    await this.#store.commit(stateView, ledger, last.seq, changes)
     committed(last.seq)
+  }
+
+  /** What entries that begin right after the position change, for somebody else to commit. */
+  step(ledger: string, entries: readonly StoredEntry[]): LeaseStep {
+    const { changes, committed } = this.leases.step(ledger, entries)
+    return { changes: [...registryChanges(this.#store, ledger, entries), ...changes], committed }
   }
 }
 
-/** The lease view as `http` reads it, and the follower that keeps it up. */
-export function followState(
-  view: StateView,
-  options: Omit<FollowerOptions, 'view'>,
-): { readonly follower: Follower; readonly leases: LeaseView } {
+/** The lease view as `http` reads it, and what keeps it up. */
+export interface FollowedState {
+  readonly follower: Pick<Follower, 'position' | 'failing' | 'wake' | 'start' | 'stop'> & {
+    /** Something that somebody who looks after it should know. */
+    readonly note?: string | undefined
+  }
+  readonly leases: LeaseView
+}
+
+export type FollowState = (view: StateView, options: Omit<FollowerOptions, 'view'>) => FollowedState
+
+/** The view folded by this process alone, from its own log. */
+export const followState: FollowState = (view, options) => {
   const follower = new Follower({ ...options, view })
   const leases: LeaseView = {
     position: ledger => view.position(ledger),

@@ -120,6 +120,18 @@ for (const [name, make] of [
       for (const [, row] of views.range('own', 'default', everything)) row.fill(0)
       assert.deepEqual(views.get('own', 'default', 'a'), utf8('kept'))
     })
+    it('forgets one ledger and keeps the others', async () => {
+      const rows = Array.from({ length: 300 }, (_, n) => put(`row-${n}`))
+      for (const ledger of ['one', 'two', 'three']) await views.commit('part', ledger, 5, rows)
+      const [one, three] = [views.dump('part', 'one'), views.dump('part', 'three')]
+      await views.reset('part', 'two')
+      await views.reset('part', 'never')
+      assert.equal(views.position('part', 'two'), -1)
+      assert.deepEqual([...views.range('part', 'two', everything)], [])
+      assert.deepEqual([views.dump('part', 'one'), views.dump('part', 'three')], [one, three])
+      await views.commit('part', 'two', 0, [put('a')])
+      assert.deepEqual(keysOf(views.range('part', 'two', everything)), ['a'])
+    })
     it('drops what another version wrote, once', async () => {
       await views.adopt('shape', 1)
       await views.commit('shape', 'default', 3, [put('a')])

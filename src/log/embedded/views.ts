@@ -141,12 +141,28 @@ class LmdbViews implements Views {
     })
   }
 
-  async reset(view: string): Promise<void> {
+  async reset(view: string, ledger?: string): Promise<void> {
     if (!this.#commits.environment().views.has(view)) return
+    if (ledger !== undefined) return this.#resetLedger(view, ledger)
     await this.#commits.commit({
       bytes: overheadBytes,
       isThere: ({ views }) => views.get(view)?.getCount({ limit: 1 }) === 0,
       write: environment => environment.root.batch(() => void storeFor(environment, view).clearAsync()),
+    })
+  }
+
+  async #resetLedger(view: string, ledger: string): Promise<void> {
+    const rows = this.#rows(view, ledger)
+    if (rows === undefined) return
+    const start = positionKey(rows.number)
+    const keys = [...rows.store.getRange({ start, end: positionKey(rows.number + 1) })].map(({ key }) => key)
+    await this.#commits.commit({
+      bytes: keys.length * rowBytes + overheadBytes,
+      isThere: environment => ledgerRows(environment, view, ledger) === undefined,
+      write: environment =>
+        environment.root.batch(() => {
+          for (const key of keys) void storeFor(environment, view).remove(key)
+        }),
     })
   }
 
@@ -156,7 +172,7 @@ class LmdbViews implements Views {
 
   async dropAheadOf(headSeq: (ledger: string) => number): Promise<void> {
     const environment = this.#commits.environment()
-    const ledgers = [...environment.numbers.keys()]
+    const ledgers = [...environment.numbers.keys()].filter(name => !name.startsWith('#'))
     for (const view of environment.views.keys()) {
       if (ledgers.some(ledger => this.position(view, ledger) > headSeq(ledger))) await this.reset(view)
     }
@@ -174,6 +190,8 @@ class LmdbViews implements Views {
 const nothing = new Uint8Array(0)
 const overheadBytes = 64 * viewPageBytes
 const rowsAtOnce = 256
+/** Of a row that is taken away with all others of its ledger: about its share of the pages that change. */
+const rowBytes = 512
 
 function checkName(view: string): void {
   if (!/^[a-z0-9._-]{1,64}$/.test(view)) throw new RangeError(`No name for a view: ${JSON.stringify(view)}.`)

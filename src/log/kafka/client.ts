@@ -105,6 +105,8 @@ export interface Share {
 export interface NewRecord extends Place {
   readonly key: string
   readonly value: Uint8Array
+  /** It has no value at all: in a compacted topic it takes its key away. `value` is empty then. */
+  readonly isTombstone?: true
   readonly headers: Readonly<Record<string, Uint8Array>>
 }
 
@@ -112,6 +114,8 @@ export interface KafkaRecord {
   readonly offset: number
   readonly key: string
   readonly value: Uint8Array
+  /** As in `NewRecord`. */
+  readonly isTombstone?: true
   readonly headers: Readonly<Record<string, Uint8Array>>
   /** As the topic's settings say: when its producer made it, or when the broker took it. Milliseconds. */
   readonly timestampMs: number

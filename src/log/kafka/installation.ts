@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { utf8 } from '../../base/bytes.ts'
 import { LogUnreadable } from '../port.ts'
 import { Fenced, type KafkaClient, NotCommitted, type Place } from './client.ts'
-import { type Layout, newTopics, refusedTopics, type Topics, topicFaults } from './topics.ts'
+import { ensureViews, type Layout, newTopics, refusedTopics, type Topics, topicFaults } from './topics.ts'
 
 /** What the first start of all fixed for every other one. */
 export interface Installation extends Layout {
@@ -33,6 +33,7 @@ export async function ensureInstallation(
   proposal: Proposal,
 ): Promise<Installation> {
   const found = (await readInstallation(client, topics)) ?? (await make(client, topics, setupId, proposal))
+  await ensureViews(client, topics, found)
   const { replication } = proposal
   const asked = { ...found, replicas: Math.max(found.replicas, replication ?? 0) }
   const faults = await topicFaults(client, topics, asked)

@@ -139,6 +139,7 @@ export class Tail implements KafkaTail {
         offset: at,
         key: String(key ?? ''),
         value: value ?? new Uint8Array(),
+        ...(value === null && { isTombstone: true }),
         headers: bytesOf(headers),
         timestampMs: Number(timestamp),
       })

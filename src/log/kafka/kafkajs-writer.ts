@@ -149,17 +149,17 @@ function roundsOf(records: readonly NewRecord[]): Chunk[][] {
 }
 
 export const sizeOf = ({ key, value, headers }: NewRecord): number =>
-  Object.values(headers).reduce((sum, bytes) => sum + bytes.length + 16, key.length + value.length + 32)
+  Object.values(headers).reduce((sum, bytes) => sum + bytes.length + 16, Buffer.byteLength(key) + value.length + 32)
 
 /** kafkajs knows the marker of an aborted transaction by its key alone, whoever wrote the record. */
 const markerKey = '\0\0\0\0'
 
-function messageOf({ partition, key, value, headers }: NewRecord): Message {
+function messageOf({ partition, key, value, isTombstone, headers }: NewRecord): Message {
   if (key === markerKey) throw new Error('A key of four zero bytes is refused: readers take it for an abort marker.')
   return {
     partition,
     key,
-    value: asBuffer(value),
+    value: isTombstone === true ? null : asBuffer(value),
     headers: Object.fromEntries(Object.entries(headers).map(([name, bytes]) => [name, asBuffer(bytes)])),
   }
 }

@@ -15,6 +15,8 @@ export interface Topics {
   readonly control: string
   /** What stood in intake and was not taken. */
   readonly dead: string
+  /** The state view's rows, the newest of each: made from the entries, and made again where it is gone. */
+  readonly state: string
 }
 
 export const topicsOf = (prefix: string): Topics => ({
@@ -24,6 +26,7 @@ export const topicsOf = (prefix: string): Topics => ({
   records: `${prefix}.records`,
   control: `${prefix}.control`,
   dead: `${prefix}.dead`,
+  state: `${prefix}.state`,
 })
 
 /** What a topic must be set to so that nothing of it is lost. */
@@ -34,6 +37,16 @@ const kept = {
   'unclean.leader.election.enable': 'false',
 } as const
 const compacted = { 'cleanup.policy': 'compact', 'unclean.leader.election.enable': 'false' } as const
+/**
+ * Rows of a view. Whoever has read it up to some offset finds each step whole behind it for an hour, and for a year which
+ * rows were taken away. One row may be larger than brokers take by default.
+ */
+const view = {
+  ...compacted,
+  'min.compaction.lag.ms': String(3_600_000),
+  'delete.retention.ms': String(365 * 86_400_000),
+  'max.message.bytes': String(16 << 20),
+} as const
 /** The broker says when it took a record: what a stamp of intake is held against. */
 const stamped = { ...kept, 'message.timestamp.type': 'LogAppendTime' } as const
 
@@ -48,6 +61,8 @@ export interface Layout {
 interface Wanted {
   readonly name: string
   readonly partitions: number
+  /** Nothing is lost with it. */
+  readonly isView?: true
   readonly settings: Readonly<Record<string, string>>
 }
 
@@ -58,6 +73,7 @@ const wanted = (topics: Topics, partitions: number): readonly Wanted[] => [
   { name: topics.records, partitions: 1, settings: kept },
   { name: topics.control, partitions: 1, settings: compacted },
   { name: topics.dead, partitions: 1, settings: kept },
+  { name: topics.state, partitions, settings: view, isView: true },
 ]
 
 /** All topics of an installation that is being made. */
@@ -70,6 +86,16 @@ export const newTopics = (topics: Topics, { partitions, replicas }: Layout): rea
   }))
 
 const inSyncOf = (replicas: number): number => (replicas >= 3 ? 2 : 1)
+
+/** Makes topics of views that are gone: nothing is lost with them. */
+export async function ensureViews(client: KafkaClient, topics: Topics, layout: Layout): Promise<void> {
+  const views = new Set(
+    wanted(topics, layout.partitions).flatMap(({ name, isView }) => (isView === true ? [name] : [])),
+  )
+  const there = await client.topics([...views])
+  const gone = newTopics(topics, layout).filter(({ name }) => views.has(name) && !there.has(name))
+  if (gone.length > 0) await client.create(gone)
+}
 
 /** Something about a topic that would lose what is written to it, and the command that mends it, where there is one. */
 export interface TopicFault {
@@ -86,8 +112,11 @@ export async function topicFaults(client: KafkaClient, topics: Topics, layout: L
 }
 
 function faultsOf(one: Wanted, topic: TopicState | undefined, { replicas }: Layout): TopicFault[] {
-  const { name, partitions, settings } = one
-  if (topic === undefined) return [{ topic: name, what: 'is gone: restore it from another cluster' }]
+  const { name, partitions, settings, isView } = one
+  if (topic === undefined) {
+    const next = isView === true ? 'the next start of a service makes it' : 'restore it from another cluster'
+    return [{ topic: name, what: `is gone: ${next}` }]
+  }
   const faults: TopicFault[] = []
   if (topic.partitions !== partitions) {
     const what = `has ${topic.partitions} partitions, and was made with ${partitions}: ledgers would be looked for in the wrong ones`

@@ -26,6 +26,7 @@ import { ClusterIntake } from './intake.ts'
 import { clusterMetrics } from './metrics.ts'
 import { Owners } from './owners.ts'
 import { PartitionSequencer } from './sequencer.ts'
+import { followClusterState } from './state.ts'
 import { doubtOf } from './vouch.ts'
 
 /** The cluster way: Kafka is the log, this process has the roles it was given, and there may be any number of others. */
@@ -55,26 +56,33 @@ export async function openCluster(parts: CoreParts): Promise<Core> {
   })
   followed.placing = placing
   closers.push(() => placing.stop())
-  const sequencers = (): readonly PartitionSequencer[] => owners?.sequencers ?? []
   const cluster = clusterMetrics(metrics.registry, {
-    intakeLag: () => new Map((owners?.assigned ?? []).map(number => [number, sequencers()[number]?.waiting ?? 0])),
+    intakeLag: () => new Map((owners?.assigned ?? []).map(number => [number, sequencers[number]?.waiting ?? 0])),
     replicaLag: () => log.lag(),
     ledgerTopic: log.topics.ledger,
   })
   const dead = new Sender(log.client)
   closers.push(() => dead.close())
-  let owners: Owners | undefined
+  let owners: Owners<PartitionSequencer> | undefined
   const signerOf = (ledger: string, first: TakenEvent): Signer =>
     heads.has(ledger) ? registry.signer(ledger) : registry.signerUnder(ledger, genesisKey(first))
+  const sequencers = log.partitions.map(
+    partition =>
+      new PartitionSequencer({
+        ...{ log, partition, prefix, intakeKey, suite, signerOf, dead, metrics: cluster, logger },
+        headOf: ledger => heads.get(ledger),
+      }),
+  )
   const start = async (): Promise<void> => {
     if (!config.ROLES.includes('sequencer')) return
+    for (const { number } of log.partitions) cluster.owned.set({ partition: number }, 0)
+    log.takeIntake(
+      async (partition, records) => sequencers[partition]?.offer(records),
+      (partition, error) => sequencers[partition]?.lose(error),
+    )
     owners = await Owners.start({
-      ...{ log, logger, metrics: cluster, group: `${prefix}.sequencers`, fixed: fixedOf(config, log) },
-      sequencerOf: partition =>
-        new PartitionSequencer({
-          ...{ log, partition, prefix, intakeKey, suite, signerOf, dead, metrics: cluster, logger },
-          headOf: ledger => heads.get(ledger),
-        }),
+      ...{ client: log.client, logger, metrics: cluster, owned: sequencers },
+      ...{ group: `${prefix}.sequencers`, topic: log.topics.intake, fixed: fixedOf(config, log) },
     })
     closers.push(() => owners?.stop() ?? Promise.resolve())
   }
@@ -82,6 +90,7 @@ export async function openCluster(parts: CoreParts): Promise<Core> {
     ...{ log, registry, placing, start },
     origin: config.ORIGIN ?? log.installation.origin,
     followed: await followedPart(config, log, closers),
+    followState: followClusterState({ config, log, heads, logger, metrics: cluster }),
     health: () => (config.ROLES.includes('sequencer') ? [sequencerHealth(owners)] : []),
   }
 }
@@ -153,7 +162,7 @@ const genesisKey = ({ canonical }: TakenEvent): string => {
 const fixedOf = ({ SEQUENCE_PARTITIONS }: Config, log: KafkaLog): readonly number[] | undefined =>
   SEQUENCE_PARTITIONS === 'all' ? log.partitions.map(({ number }) => number) : SEQUENCE_PARTITIONS
 
-function sequencerHealth(owners: Owners | undefined): HealthPart {
+function sequencerHealth(owners: Owners<PartitionSequencer> | undefined): HealthPart {
   const trouble = owners === undefined ? 'is starting' : owners.trouble
   const numbers = owners?.assigned ?? []
   const seals = numbers.length === 0 ? 'seals no partition' : `seals partitions ${numbers.join(', ')}`

@@ -1,17 +1,33 @@
 import type { Logger } from 'pino'
-import { type Share, sessionMs } from '../../log/kafka/client.ts'
-import type { KafkaLog } from '../../log/kafka/log.ts'
-import type { Partition } from '../../log/kafka/partition.ts'
+import { type KafkaClient, type Share, sessionMs } from '../../log/kafka/client.ts'
 import type { ClusterMetrics } from './metrics.ts'
-import type { PartitionSequencer } from './sequencer.ts'
 
-export interface OwnersOptions {
-  readonly log: KafkaLog
+/** How a partition stands with this process. */
+export type Standing = 'taking-over' | 'owned' | 'fenced' | 'failing' | 'stopped'
+
+/** What this process does with a partition while it owns it. */
+export interface Owned {
+  readonly standing: Standing
+  /** When another process took the partition over, by `performance.now()`. */
+  readonly fencedAtMs: number
+  /** What keeps it from its work, if anything does. */
+  readonly trouble: string | undefined
+  /** Begins, unless it runs already. */
+  start(): void
+  /** Finishes the step under way, and lets the partition go. */
+  stop(): Promise<void>
+}
+
+export interface OwnersOptions<One extends Owned> {
+  readonly client: Pick<KafkaClient, 'share'>
   readonly group: string
+  /** Whose partitions are shared out. */
+  readonly topic: string
   /** Partitions that this process owns whatever others do; without it the group shares them out. */
   readonly fixed: readonly number[] | undefined
-  readonly sequencerOf: (partition: Partition) => PartitionSequencer
-  readonly metrics: ClusterMetrics
+  /** One a partition. */
+  readonly owned: readonly One[]
+  readonly metrics: Pick<ClusterMetrics, 'rebalances'>
   readonly logger: Pick<Logger, 'info' | 'warn'>
 }
 
@@ -23,39 +39,31 @@ const confirmedMs = 2_000
 const fixedWaitMs = 2 * sessionMs
 
 /**
- * Which partitions this process seals. The group only assigns: whoever is assigned a partition takes it over from whoever had
+ * Which partitions this process works on. The group only assigns: whoever is assigned a partition takes it over from whoever had
  * it, and that is what keeps two from writing. So a process that was put off writes no more until it is assigned again; or
  * until the group has confirmed since that the partition is still its own: then whoever put it off was a member that the group
  * has given up, or its own transaction took too long, and nobody else would take the partition.
  */
-export class Owners {
-  readonly #options: OwnersOptions
-  readonly #sequencers: readonly PartitionSequencer[]
+export class Owners<One extends Owned> {
+  readonly #options: OwnersOptions<One>
   #assigned: readonly number[] = []
   #share: Share | undefined
   #looking: NodeJS.Timeout | undefined
   #trouble: unknown
 
-  private constructor(options: OwnersOptions) {
+  private constructor(options: OwnersOptions<One>) {
     this.#options = options
-    const { log, sequencerOf, metrics } = options
-    for (const { number } of log.partitions) metrics.owned.set({ partition: number }, 0)
-    this.#sequencers = log.partitions.map(sequencerOf)
-    log.takeIntake(
-      async (partition, records) => this.#sequencers[partition]?.offer(records),
-      (partition, error) => this.#sequencers[partition]?.lose(error),
-    )
   }
 
-  static async start(options: OwnersOptions): Promise<Owners> {
+  static async start<One extends Owned>(options: OwnersOptions<One>): Promise<Owners<One>> {
     const owners = new Owners(options)
-    const { log, group, fixed } = options
+    const { client, group, topic, fixed } = options
     owners.#looking = setInterval(() => owners.#look(), lookMs)
     if (fixed !== undefined) owners.#assign(fixed)
     else {
-      owners.#share = await log.client.share({
+      owners.#share = await client.share({
         group,
-        topic: log.topics.intake,
+        topic,
         onAssigned: partitions => owners.#assign(partitions),
         onTrouble: error => {
           owners.#trouble = error
@@ -65,33 +73,29 @@ export class Owners {
     return owners
   }
 
-  /** Partitions that this process is to seal. */
+  /** Partitions that are this process's. */
   get assigned(): readonly number[] {
     return this.#assigned
   }
 
-  get sequencers(): readonly PartitionSequencer[] {
-    return this.#sequencers
-  }
-
-  /** What keeps it from sealing what it is to seal, if anything does. */
+  /** What keeps it from its work on one of them, if anything does. */
   get trouble(): string | undefined {
     if (this.#trouble !== undefined) return `The group can't be reached: ${String(this.#trouble)}`
     for (const number of this.#assigned) {
-      const sequencer = this.#sequencers[number]
-      if (sequencer?.trouble !== undefined) return `partition ${number}: ${sequencer.trouble}`
+      const trouble = this.#options.owned[number]?.trouble
+      if (trouble !== undefined) return `partition ${number}: ${trouble}`
     }
     return undefined
   }
 
   #assign(partitions: readonly number[]): void {
-    const { logger, metrics } = this.#options
+    const { logger, metrics, owned, group } = this.#options
     const lost = this.#assigned.filter(number => !partitions.includes(number))
     this.#assigned = partitions
     metrics.rebalances.inc()
-    logger.info({ partitions, lost }, 'partitions are assigned')
-    for (const number of lost) void this.#sequencers[number]?.stop()
-    for (const number of partitions) this.#sequencers[number]?.start()
+    logger.info({ group, partitions, lost }, 'partitions are assigned')
+    for (const number of lost) void owned[number]?.stop()
+    for (const number of partitions) owned[number]?.start()
   }
 
   #look(): void {
@@ -99,15 +103,15 @@ export class Owners {
     const sureAtMs =
       fixed === undefined ? (this.#share?.confirmedAtMs ?? 0) - confirmedMs : performance.now() - fixedWaitMs
     for (const number of this.#assigned) {
-      const sequencer = this.#sequencers[number]
-      if (sequencer?.standing === 'fenced' && sureAtMs > sequencer.fencedAtMs) sequencer.start()
+      const one = this.#options.owned[number]
+      if (one?.standing === 'fenced' && sureAtMs > one.fencedAtMs) one.start()
     }
   }
 
   /** Gives all partitions up, each at the end of a step. */
   async stop(): Promise<void> {
     clearInterval(this.#looking)
-    await Promise.all(this.#sequencers.map(sequencer => sequencer.stop()))
+    await Promise.all(this.#options.owned.map(one => one.stop()))
     await this.#share?.close()
   }
 }

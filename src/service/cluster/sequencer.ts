@@ -8,6 +8,7 @@ import type { Partition } from '../../log/kafka/partition.ts'
 import type { Sender } from '../../log/kafka/sender.ts'
 import { WriteUnknown } from '../../log/port.ts'
 import type { ClusterMetrics } from './metrics.ts'
+import type { Owned, Standing } from './owners.ts'
 import { makeStep, type PlacedJob, type StepOptions } from './step.ts'
 
 export interface PartitionSequencerOptions extends StepOptions {
@@ -20,9 +21,6 @@ export interface PartitionSequencerOptions extends StepOptions {
   readonly metrics: ClusterMetrics
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
 }
-
-/** How a partition stands with this process. */
-export type Standing = 'taking-over' | 'owned' | 'fenced' | 'failing' | 'stopped'
 
 /** Events that one step takes at most, unless a single record brings more; and bytes of their records. */
 const stepEventsMax = 1_000
@@ -41,7 +39,7 @@ const trimMs = 60_000
  * writes it, one transaction after the other. What it believes is what was read back after the partition was taken over; any
  * doubt ends in taking it over again. A process that was fenced stays off until it is told to start again.
  */
-export class PartitionSequencer {
+export class PartitionSequencer implements Owned {
   readonly #options: PartitionSequencerOptions
   #standing: Standing = 'stopped'
   #running: Promise<void> = Promise.resolve()

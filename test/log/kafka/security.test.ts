@@ -158,8 +158,13 @@ describe('a cluster that asks who is there', { skip: noKafka || noOpenssl }, () 
     const readsAll = ['read ledger', 'read heads', 'read records', 'read control']
     const roles: Readonly<Record<string, readonly string[]>> = {
       verifier: ['read ledger'],
-      'ledger-follower': [...readsAll, 'settings of topics'],
-      'ledger-http': [...readsAll, 'write intake', 'write records', 'write control', 'settings of topics'],
+      'ledger-follower': [
+        ...[...readsAll, 'read state', 'write state', 'transaction of state', 'settings of topics'],
+        ...['group of followers', 'group of state'],
+      ],
+      'ledger-http': [
+        ...[...readsAll, 'read state', 'write intake', 'write records', 'write control', 'settings of topics'],
+      ],
       'ledger-sequencer': [
         ...['read intake', ...readsAll, 'write ledger', 'write heads', 'write dead', 'cut intake'],
         ...['settings of topics', 'transaction of ledger, heads and dead', 'group of sequencers'],
@@ -192,6 +197,9 @@ describe('a cluster that asks who is there', { skip: noKafka || noOpenssl }, () 
         }
       })
     }
+
+    for (const role of ['ledger-http', 'ledger-sequencer', 'ledger-follower'])
+      it(`${role} opens the log`, async () => (await open(secure.as(role))).close())
 
     for (const missing of ['group aep-ledger-reader-', 'transactional-id aep.']) {
       it(`a start ends without ${missing}, and says that it is not permitted`, async () => {

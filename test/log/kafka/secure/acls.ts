@@ -91,10 +91,18 @@ export const wordsOf = ({ principal, operation, resourceType, resourceName }: Ac
 
 /** The operation of `operations.ts` that an ACL is there for. */
 export function useOf({ operation, resourceType, resourceName }: AclEntry): string {
-  if (resourceType === AclResourceTypes.TRANSACTIONAL_ID) return 'transaction of ledger, heads and dead'
-  if (resourceType === AclResourceTypes.GROUP)
-    return resourceName === 'aep-ledger-reader-' ? 'read ledger' : 'group of sequencers'
-  if (operation === AclOperationTypes.DESCRIBE_CONFIGS) return 'settings of topics'
+  if (resourceType === AclResourceTypes.TRANSACTIONAL_ID)
+    return resourceName === 'aep.state-' ? 'transaction of state' : 'transaction of ledger, heads and dead'
+  if (resourceType === AclResourceTypes.GROUP) {
+    const groups: Readonly<Record<string, string>> = {
+      'aep-ledger-reader-': 'read ledger',
+      'aep.followers': 'group of followers',
+      'aep.state': 'group of state',
+    }
+    return groups[resourceName] ?? 'group of sequencers'
+  }
+  if (operation === AclOperationTypes.DESCRIBE_CONFIGS || operation === AclOperationTypes.DESCRIBE)
+    return 'settings of topics'
   const topic = resourceName === 'aep.' ? 'ledger' : resourceName.replace('aep.', '')
   const verb = { [AclOperationTypes.READ]: 'read', [AclOperationTypes.WRITE]: 'write' }[operation as number] ?? 'cut'
   return `${verb} ${topic}`

@@ -6,7 +6,7 @@ import { kafkajsAccess } from '../../../../src/log/kafka/kafkajs-access.ts'
 import { refusalOf } from '../../../../src/log/kafka/kafkajs-refusal.ts'
 
 /** The topics of an installation, without the prefix and its dot. */
-export const topics = ['intake', 'ledger', 'heads', 'records', 'control', 'dead'] as const
+export const topics = ['intake', 'ledger', 'heads', 'records', 'control', 'dead', 'state'] as const
 
 interface Clients {
   readonly port: KafkaClient
@@ -19,9 +19,13 @@ const operations: Readonly<Record<string, (clients: Clients) => Promise<unknown>
   ...Object.fromEntries(topics.map(topic => [`write ${topic}`, clients => writeOne(clients, `aep.${topic}`)])),
   'cut intake': clients => cut(clients, 'aep.intake'),
   'cut ledger': clients => cut(clients, 'aep.ledger'),
-  'settings of topics': ({ port }) => port.topics(topics.map(topic => `aep.${topic}`)),
-  'transaction of ledger, heads and dead': ({ raw }) => transact(raw, ['aep.ledger', 'aep.heads', 'aep.dead']),
+  'settings of topics': ({ port }) => settingsOfAll(port),
+  'transaction of ledger, heads and dead': ({ raw }) =>
+    transact(raw, 'aep.ledger-0', ['aep.ledger', 'aep.heads', 'aep.dead']),
+  'transaction of state': ({ raw }) => transact(raw, 'aep.state-0', ['aep.state']),
   'group of sequencers': clients => joinGroup(clients, 'aep.sequencers', 'aep.intake'),
+  'group of followers': clients => joinGroup(clients, 'aep.followers', 'aep.ledger'),
+  'group of state': clients => joinGroup(clients, 'aep.state', 'aep.state'),
 }
 
 export const operationNames = Object.keys(operations)
@@ -46,6 +50,12 @@ export async function allowed(access: KafkaAccess, named: readonly string[] = op
   }
 }
 
+/** What every start looks at. Topics that may not be seen are as good as gone to it. */
+async function settingsOfAll(port: KafkaClient): Promise<void> {
+  const seen = await port.topics(topics.map(topic => `aep.${topic}`))
+  if (seen.size < topics.length) throw new KafkaRefused(`only ${[...seen.keys()].join()} are to be seen`)
+}
+
 async function readOne({ port }: Clients, topic: string): Promise<void> {
   const place = { topic, partition: 0 }
   const { low, end } = await port.bounds(place)
@@ -62,8 +72,8 @@ async function writeOne({ raw }: Clients, topic: string): Promise<void> {
   }
 }
 
-async function transact(raw: kafkajs.Kafka, names: readonly string[]): Promise<void> {
-  const options = { transactionalId: 'aep.ledger-0', idempotent: true, maxInFlightRequests: 1 }
+async function transact(raw: kafkajs.Kafka, transactionalId: string, names: readonly string[]): Promise<void> {
+  const options = { transactionalId, idempotent: true, maxInFlightRequests: 1 }
   const producer = raw.producer({ ...options, allowAutoTopicCreation: false })
   await producer.connect()
   try {

@@ -1,0 +1,255 @@
+import type { Logger } from 'pino'
+import type { StoredEntry } from '../../ledger/entry.ts'
+import { CommitUnknown, Fenced, type KafkaClient, type KafkaWriter, placeText } from '../../log/kafka/client.ts'
+import { isRow, type StateStep, stateKey, stateRecords } from '../../log/kafka/state-records.ts'
+import type { LogReader } from '../../log/port.ts'
+import type { StateView } from '../state-view.ts'
+import type { Owned, Standing } from './owners.ts'
+import type { StateCopy } from './state-copy.ts'
+import type { StateTopic } from './state-topic.ts'
+
+export interface StateOwnerOptions {
+  readonly client: Pick<KafkaClient, 'writer' | 'read' | 'bounds'>
+  readonly partition: number
+  readonly transactionalId: string
+  readonly log: Pick<LogReader, 'read'>
+  /** Last seq of a ledger in the replica; -1 before the first. */
+  readonly headOf: (ledger: string) => number
+  /** Ledgers of the partition that are known here. */
+  readonly ledgersOf: (partition: number) => Iterable<string>
+  readonly view: StateView
+  readonly copy: StateCopy
+  readonly topic: StateTopic
+  /** Rest after a step, ms: fewer, larger transactions, and the machine left to ingest. */
+  readonly restMs: number
+  readonly onError: (error: unknown, retryInMs: number) => void
+  readonly logger: Pick<Logger, 'info' | 'warn'>
+}
+
+/** Entries that one transaction folds at most, over all ledgers, and their bytes of one ledger. */
+const stepEntriesMax = 1_000
+const stepBytesMax = 4 << 20
+/** Rows that one transaction takes away at most, when a ledger's rows are begun anew. */
+const clearedMax = 2_000
+const retryMsMin = 100
+const retryMsMax = 10_000
+const idleMs = 1_000
+
+/**
+ * Folds the state of one partition's ledgers and writes it to the state topic, while this process owns the partition: one
+ * transaction a step, and only then the same rows here. What it folds on is what the topic holds: it takes the partition's
+ * transactional id over, which fences whoever wrote before, and reads up to the end before it folds. Any doubt ends in taking
+ * it over again; a process that was fenced stays off until it is told to start again.
+ */
+export class StateOwner implements Owned {
+  readonly #options: StateOwnerOptions
+  #standing: Standing = 'stopped'
+  #running: Promise<void> = Promise.resolve()
+  /** Counts the times that it was told to start or stop; a loop ends when its time is over. */
+  #turn = 0
+  #isMeant = false
+  #fencedAtMs = 0
+  #trouble: string | undefined
+  #writer: KafkaWriter | undefined
+  /** Offset at which the next record of ours has to stand, if nobody else wrote. */
+  #next = 0
+  /** Ledger that the last transaction ended with: the next one begins behind it. */
+  #last = ''
+  #isWoken = false
+  #wake: () => void = () => {}
+
+  constructor(options: StateOwnerOptions) {
+    this.#options = options
+  }
+
+  get standing(): Standing {
+    return this.#standing
+  }
+
+  get fencedAtMs(): number {
+    return this.#fencedAtMs
+  }
+
+  get trouble(): string | undefined {
+    return this.#trouble
+  }
+
+  start(): void {
+    if (this.#isMeant && this.#standing !== 'fenced') return
+    this.#isMeant = true
+    this.#standing = 'taking-over'
+    this.#turn += 1
+    const turn = this.#turn
+    this.#running = this.#running.then(() => this.#run(turn))
+  }
+
+  async stop(): Promise<void> {
+    this.#isMeant = false
+    this.#turn += 1
+    this.#wake()
+    await this.#running
+  }
+
+  /** There is more to fold. */
+  wake(): void {
+    this.#isWoken = true
+    this.#wake()
+  }
+
+  async #run(turn: number): Promise<void> {
+    const { partition, logger, onError, restMs } = this.#options
+    const isWanted = (): boolean => this.#turn === turn
+    for (let waitMs = retryMsMin; isWanted(); waitMs = Math.min(2 * waitMs, retryMsMax)) {
+      try {
+        this.#standing = 'taking-over'
+        await this.#takeOver(isWanted)
+        this.#standing = 'owned'
+        this.#trouble = undefined
+        waitMs = retryMsMin
+        while (isWanted()) {
+          this.#isWoken = false
+          const folded = await this.#fold()
+          if (folded === 0 && !this.#isWoken) await this.#rest(idleMs)
+          else if (folded > 0 && folded < stepEntriesMax) await this.#rest(restMs)
+        }
+      } catch (error) {
+        await this.#letGo()
+        if (!isWanted()) break
+        this.#trouble = (error as Error).message
+        if (error instanceof Fenced || (error instanceof CommitUnknown && error.isFenced)) {
+          logger.warn({ partition }, 'another process writes the state of the partition now')
+          this.#standing = 'fenced'
+          this.#fencedAtMs = performance.now()
+          return
+        }
+        this.#standing = 'failing'
+        onError(error, waitMs)
+        await this.#rest(waitMs)
+      }
+    }
+    await this.#letGo()
+    if (!this.#isMeant) this.#standing = 'stopped'
+  }
+
+  async #takeOver(isWanted: () => boolean): Promise<void> {
+    const { client, partition, transactionalId, topic, copy, ledgersOf, logger } = this.#options
+    const since = performance.now()
+    this.#writer = await client.writer(transactionalId)
+    this.#next = await topic.current(partition, isWanted)
+    const { version } = copy
+    const ahead = [...ledgersOf(partition)].filter(ledger => {
+      const at = copy.at(ledger)
+      return at?.version === version && at.position >= 0 && copy.position(ledger) > at.position
+    })
+    if (ahead.length > 0) {
+      await copy.forget(partition, ledgersOf(partition), 0)
+      for (const ledger of ahead) await copy.reset(ledger)
+      this.#next = await topic.anew(partition, isWanted)
+    }
+    topic.pause(partition)
+    await this.#beginAnew()
+    const ms = Math.round(performance.now() - since)
+    logger.info({ partition, offset: this.#next, ms }, 'the state of a partition is written here')
+  }
+
+  /** Takes away what the topic has of ledgers in another shape, and of those that somebody else has begun to take away. */
+  async #beginAnew(): Promise<void> {
+    const { client, partition, copy, topic, ledgersOf, logger } = this.#options
+    const anew = new Map<string, Set<string>>()
+    for (const ledger of ledgersOf(partition)) {
+      const at = copy.at(ledger)
+      if (at === undefined || at.version !== copy.version || at.position < 0) {
+        if (copy.position(ledger) >= 0) await copy.reset(ledger)
+        if (at !== undefined) anew.set(ledger, new Set())
+      }
+    }
+    if (anew.size === 0) return
+    logger.warn({ partition, ledgers: anew.size }, 'the state of ledgers is written anew, in the shape of this version')
+    const place = topic.place(partition)
+    const { low, end } = await client.bounds(place)
+    for await (const records of client.read(place, low, end)) {
+      for (const { key, isTombstone } of records) {
+        const { ledger = '', row = '' } = stateKey(key) ?? {}
+        if (isTombstone === true) anew.get(ledger)?.delete(row)
+        else if (isRow(row)) anew.get(ledger)?.add(row)
+      }
+    }
+    for (const [ledger, rows] of anew) {
+      const keys = [...rows]
+      do {
+        const changes = keys.splice(0, clearedMax).map(key => ({ key, value: undefined }))
+        await this.#write([{ ledger, position: -1, version: copy.version, changes }])
+      } while (keys.length > 0)
+    }
+  }
+
+  /** One transaction, of as many ledgers as have more; how many entries it folded. */
+  async #fold(): Promise<number> {
+    const { copy, log, view } = this.#options
+    const steps: StateStep[] = []
+    const committed: (() => void)[] = []
+    let left = stepEntriesMax
+    for (const ledger of this.#inTurn()) {
+      const entries = await log.read(ledger, copy.position(ledger) + 1, left, stepBytesMax)
+      const last: StoredEntry | undefined = entries.at(-1)
+      if (last === undefined) continue
+      const step = view.step(ledger, entries)
+      steps.push({ ledger, position: last.seq, version: copy.version, changes: step.changes })
+      committed.push(() => step.committed(last.seq))
+      this.#last = ledger
+      left -= entries.length
+      if (left <= 0) break
+    }
+    if (steps.length === 0) return 0
+    await this.#write(steps)
+    for (const tell of committed) tell()
+    return stepEntriesMax - left
+  }
+
+  /** Ledgers that have entries to fold, the one behind the last first. */
+  #inTurn(): string[] {
+    const { partition, ledgersOf, headOf, copy } = this.#options
+    const late = [...ledgersOf(partition)].filter(ledger => headOf(ledger) > copy.position(ledger)).sort()
+    const at = late.findIndex(ledger => ledger > this.#last)
+    return at < 0 ? late : [...late.slice(at), ...late.slice(0, at)]
+  }
+
+  async #write(steps: readonly StateStep[]): Promise<void> {
+    const { partition, topic, copy } = this.#options
+    if (this.#writer === undefined) throw new Error('The partition is not owned.')
+    const place = topic.place(partition)
+    const records = stateRecords(place, steps)
+    const ends = await this.#writer.commit(records)
+    const end = ends.get(placeText(place)) ?? 0
+    if (end - records.length !== this.#next) {
+      throw new Error(`Somebody else wrote to ${placeText(place)} at offset ${this.#next}, which only its owner may.`)
+    }
+    // Behind the marker of the commit.
+    this.#next = end + 1
+    await copy.keepOwn(partition, steps, this.#next)
+  }
+
+  /** Stops writing; the partition is followed like any other from here on. */
+  async #letGo(): Promise<void> {
+    const { topic, partition } = this.#options
+    const writer = this.#writer
+    this.#writer = undefined
+    if (writer === undefined) return
+    await topic.resume(partition)
+    await writer.close().catch(() => {})
+  }
+
+  /** Sleeps until it is told to wake up, or `ms` are over. */
+  #rest(ms: number): Promise<void> {
+    if (!this.#isMeant) return Promise.resolve()
+    return new Promise(resolve => {
+      const end = (): void => {
+        clearTimeout(timer)
+        this.#wake = () => {}
+        resolve()
+      }
+      const timer = setTimeout(end, ms)
+      this.#wake = end
+    })
+  }
+}
