@@ -76,12 +76,15 @@ class Writer implements KafkaWriter {
     const ends = new Map<string, number>()
     try {
       for (const round of roundsOf(records)) {
-        const topicMessages = round.map(chunk => ({ topic: chunk[0].topic, messages: chunk.map(messageOf) }))
-        const sent = await transaction.sendBatch({ acks: -1, topicMessages })
-        for (const [{ topic, partition }, ...more] of round) {
-          const place = { topic, partition }
-          ends.set(placeText(place), firstOffset(sent, topic, partition) + 1 + more.length)
-        }
+        const sends = round.map(async ([first, ...more]) => {
+          const { topic, partition } = first
+          const messages = [first, ...more].map(messageOf)
+          const sent = await transaction.sendBatch({ acks: -1, topicMessages: [{ topic, messages }] })
+          ends.set(placeText(first), firstOffset(sent, topic, partition) + 1 + more.length)
+        })
+        // Nothing of it may be on its way any more when the transaction ends, one way or the other.
+        await Promise.allSettled(sends)
+        await Promise.all(sends)
       }
       return ends
     } catch (error) {
@@ -125,8 +128,8 @@ class PlainProducer implements KafkaProducer {
 type Chunk = [NewRecord, ...NewRecord[]]
 
 /**
- * Records as requests: each has at most one chunk of every place, which Kafka takes as one batch. Those of a place stay in
- * their order, for a request is sent when the one before was answered.
+ * Records as rounds of requests, one for a chunk of a place, which Kafka takes as one batch. Those of a place stay in their
+ * order, for a round is sent when the one before was answered.
  */
 function roundsOf(records: readonly NewRecord[]): Chunk[][] {
   const rounds: Chunk[][] = []
@@ -169,9 +172,9 @@ function messageOf({ partition, key, value, headers }: NewRecord): Message {
 const asBuffer = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer => Buffer.from(buffer, byteOffset, byteLength)
 
 /**
- * Where the records of a place stand, which were sent to others with it. When a leader moves meanwhile kafkajs sends again to
- * whoever has not answered: a place whose new leader had answered for others is left out, and one whose old leader had
- * answered is sent twice, both without an error. So each place has to have one answer.
+ * Where the records of a place stand. Each place is sent to by a call of its own: where one call has several leaders and one
+ * of them refuses, or loses its connection, kafkajs sends again to all that have not answered yet, what is on its way to them
+ * twice, and without an error; and where a leader moves, a place is left out or sent twice.
  */
 function firstOffset(sent: readonly RecordMetadata[], topic: string, partition: number): number {
   const [found, ...more] = sent.filter(one => one.topicName === topic && one.partition === partition)
