@@ -47,8 +47,10 @@ export async function ensureAdminToken(
   return path
 }
 
-/** The key that authenticates intake: in a file beside the signing keys, made once by whoever comes first. */
-export function ensureIntakeKey(keysDir: string): Uint8Array {
+/** The key that authenticates intake: configured, or in a file beside the signing keys, made once by whoever comes first. */
+export function ensureIntakeKey(keysDir: string, configured: string | undefined): Uint8Array {
+  const given = configured === undefined ? undefined : fromHex(configured)
+  if (given !== undefined) return given
   const path = join(keysDir, 'intake.key')
   if (!existsSync(path)) writeSecret(path, `${hex(randomBytes(32))}\n`, 'unless-there')
   const key = fromHex(readFileSync(path, 'utf8').trim())

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { fromHex } from '../../base/bytes.ts'
 import type { HealthPart } from '../../http/ports.ts'
 import type { Head } from '../../ledger/entry.ts'
 import type { EmbeddedLog } from '../../log/embedded/log.ts'
@@ -41,7 +40,7 @@ export async function openCluster(parts: CoreParts): Promise<Core> {
     if (heads.size > 0 && config.ROLES.includes('sequencer')) throw new Error(noKeyDetail)
     if (heads.size === 0) keys.make(clock())
   }
-  const intakeKey = fromHex(config.INTAKE_KEY ?? '') ?? ensureIntakeKey(keysFolder(config))
+  const intakeKey = ensureIntakeKey(keysFolder(config), config.INTAKE_KEY)
   const placing = new ClusterIntake({
     ...{ log, suite, onConflict, prefix, intakeKey, heads },
     queueEventsMax: config.QUEUE_EVENTS_MAX,
