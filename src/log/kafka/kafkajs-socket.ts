@@ -1,0 +1,43 @@
+import { connect, isIP, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import type { ISocketFactory } from 'kafkajs'
+
+/**
+ * How long a broker may say nothing while something is asked of it. None takes longer than a group's members have to join
+ * again, `sessionMs`.
+ */
+const silenceMsMax = 8_500
+const lookMs = 500
+const keepAliveMs = 60_000
+
+/**
+ * Connections as kafkajs makes them, and ended when nothing comes back. A broker that hangs, or a network that swallows all,
+ * ends none; and kafkajs, whose requests fail after a while, goes on asking on the connection that it has.
+ */
+export const endingWhenSilent: ISocketFactory = ({ host, port, ssl, onConnect }) => {
+  const socket = ssl
+    ? connectTls({ host, port, ...(isIP(host) === 0 && { servername: host }), ...ssl }, onConnect)
+    : connect({ host, port }, onConnect)
+  socket.setKeepAlive(true, keepAliveMs)
+  watch(socket)
+  return socket
+}
+
+function watch(socket: Socket): void {
+  let written = 0
+  let sinceMs = performance.now()
+  // What was sent before is taken to be answered: a broker takes one request of a connection after the other.
+  const heard = (): void => {
+    written = socket.bytesWritten
+    sinceMs = performance.now()
+  }
+  socket.on('data', heard)
+  const timer = setInterval(() => {
+    const silentMs = performance.now() - sinceMs
+    if (socket.bytesWritten === written) heard()
+    else if (silentMs > silenceMsMax)
+      socket.destroy(new Error(`The broker said nothing for ${Math.round(silentMs)} ms.`))
+  }, lookMs)
+  timer.unref()
+  socket.on('close', () => clearInterval(timer))
+}
