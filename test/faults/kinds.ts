@@ -40,7 +40,12 @@ const brokerStopped: Kind = ({ kafka }, random) => {
     if (pid !== undefined) process.kill(pid, name)
   }
   return {
-    ...{ kind: 'broker stopped', text: `SIGSTOP of broker ${broker} for ${lastsMs} ms`, touches: 'broker', lastsMs },
+    ...{
+      kind: 'broker stopped',
+      text: `SIGSTOP of broker ${broker} for ${lastsMs} ms or more`,
+      touches: 'broker',
+      lastsMs,
+    },
     begin: signal('SIGSTOP'),
     end: signal('SIGCONT'),
   }

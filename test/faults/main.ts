@@ -5,13 +5,14 @@ import { parseArgs } from 'node:util'
 import { whole } from '../../infra/arguments.ts'
 import { faultRun, type Recovery } from './run.ts'
 
-const help = `npm run faults -- [--count N] [--seed S] [--recovery-ms MS] [--keep]
+const help = `npm run faults -- [--count N] [--seed S] [--minutes M] [--recovery-ms MS] [--keep]
 
 Does N faults to three real brokers and several processes of the service under load, and checks after each that nothing
 acknowledged is lost, doubled or moved, and that every partition takes events again. Ends with 1 when anything is found.
 
   --count N         faults (300)
   --seed S          the schedule (1)
+  --minutes M       begins no fault later than that; Ctrl-C has the same effect, and all is checked then
   --recovery-ms MS  how long a partition may take no events (30000)
   --keep            leaves the folder, with the logs of all processes; after a finding it always is
 `
@@ -20,6 +21,7 @@ const { values } = parseArgs({
   options: {
     count: { type: 'string', default: '300' },
     seed: { type: 'string', default: '1' },
+    minutes: { type: 'string', default: '600' },
     'recovery-ms': { type: 'string', default: '30000' },
     keep: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
@@ -42,13 +44,17 @@ function* figures(recoveries: readonly Recovery[]): Generator<string> {
 
 async function main(): Promise<void> {
   if (values.help) return void process.stdout.write(help)
+  const startedMs = performance.now()
+  const untilMs = startedMs + 60_000 * whole('--minutes', values.minutes, 1, 10_000)
+  let isEnough = false
+  for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => (isEnough = true))
   const plan = {
     count: whole('--count', values.count, 1, 100_000),
     seed: whole('--seed', values.seed, 0, 2 ** 32 - 1),
     recoveryMsMax: whole('--recovery-ms', values['recovery-ms'], 1_000, 600_000),
+    isEnough: () => isEnough || performance.now() > untilMs,
   }
   const dir = mkdtempSync(join(tmpdir(), 'aep-ledger-faults-'))
-  const startedMs = performance.now()
   const print = (line: string): void =>
     void process.stdout.write(`${((performance.now() - startedMs) / 1000).toFixed(1).padStart(7)}  ${line}\n`)
   print(`seed ${plan.seed}, ${plan.count} faults, in ${dir}`)

@@ -12,6 +12,8 @@ export interface FaultPlan {
   readonly seed: number
   /** How long it may take until every partition takes events again. */
   readonly recoveryMsMax: number
+  /** Asked before each fault: whether it is enough. */
+  readonly isEnough?: () => boolean
 }
 
 export interface Recovery {
@@ -92,7 +94,7 @@ class Run {
       { length: emitters },
       (_, number) => new Emitter({ number, ledgers: world.ledgers, doors: () => world.doors(), ...this.#sending }),
     )
-    for (let n = 1; n <= this.#plan.count; n++) {
+    for (let n = 1; n <= this.#plan.count && this.#plan.isEnough?.() !== true; n++) {
       const fault = nextFault(world, this.#random, this.#report)
       this.#print(`${n}/${this.#plan.count} ${fault.text}`)
       await this.#suffer(fault)
@@ -101,7 +103,7 @@ class Run {
     await Promise.all(load.map(emitter => emitter.stop()))
     await this.#checkAll(chains, keys)
     return {
-      faults: this.#plan.count,
+      faults: this.#recoveries.length,
       acknowledged: this.#answers.created + this.#answers.duplicates,
       answeredLate: this.#answers.duplicates,
       entries: chains.entries,
@@ -149,14 +151,14 @@ class Run {
       this.#report(`${text}: the brokers are not in step again`)
       break
     }
-    for (const { name, isDoor, serving } of members) {
-      if (!isDoor || serving === undefined) continue
-      const taken = await Promise.all(
-        probed.map(ledger => untilTaken(ledger, () => [serving], this.#sending, this.#plan.recoveryMsMax)),
-      )
-      for (const [n, one] of taken.entries())
-        if (one === undefined) this.#report(`${text}: afterwards ${name} took no event for partition ${n}`)
-    }
+    const knocks = members.flatMap(({ name, isDoor, serving }) =>
+      probed.map(async (ledger, n) => {
+        if (!isDoor || serving === undefined) return
+        const taken = await untilTaken(ledger, () => [serving], this.#sending, this.#plan.recoveryMsMax)
+        if (taken === undefined) this.#report(`${text}: afterwards ${name} took no event for partition ${n}`)
+      }),
+    )
+    await Promise.all(knocks)
   }
 
   /** Reads what is new in the topic, and holds the answers since the last time against it. */
