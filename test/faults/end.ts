@@ -89,38 +89,35 @@ export async function checkLeases(world: World): Promise<readonly string[]> {
   return faults
 }
 
-/** Ends every process in order, and holds the views in its folder against a fold of its log from nothing. */
-export async function checkFolders({ members }: World): Promise<readonly string[]> {
+/**
+ * Ends every process in order, holds the views in its folder against a fold of its log from nothing, and its log against the
+ * heads of the topic.
+ */
+export async function checkFolders({ members }: World, pinned: readonly string[]): Promise<readonly string[]> {
   const faults: string[] = []
   for (const member of members) {
     if (member.serving === undefined) continue
     const code = await member.stop()
     if (code !== 0) faults.push(`${member.name} ended with ${code}`)
-    const outcome = await cli(['rebuild', '--check', '--state', '--data-dir', member.dir])
-    if (outcome !== undefined) faults.push(`rebuild --check of ${member.name}: ${outcome}`)
+    const rebuilt = await cli(['rebuild', '--check', '--state', '--data-dir', member.dir])
+    if (rebuilt !== undefined) faults.push(`rebuild --check of ${member.name}: ${rebuilt}`)
+    const verdict = await cli(['verify', member.dir, ...pinned])
+    if (verdict !== undefined) faults.push(`verify of the replica of ${member.name}: ${verdict}`)
   }
   return faults
 }
 
-/** The verdict of the verifier on the topic itself. */
-export async function checkVerdict(
-  dir: string,
-  { kafka }: World,
-  heads: ReadonlyMap<string, string>,
-  keys: string,
-): Promise<readonly string[]> {
+/** Options of the verifier: the key to trust, and heads that have to be there. */
+export function pins(dir: string, keys: string, heads: ReadonlyMap<string, string>): readonly string[] {
   const file = join(dir, 'pinned-keys.json')
   writeFileSync(file, keys)
-  const pins = [...heads].flatMap(([ledger, head]) => ['--head', `${ledger}@${head}`])
-  const outcome = await cli([
-    'verify',
-    `kafka://${kafka.bootstrap.join()}/aep`,
-    '--keys',
-    file,
-    '--threads',
-    '1',
-    ...pins,
-  ])
+  const heard = [...heads].flatMap(([ledger, head]) => ['--head', `${ledger}@${head}`])
+  return ['--keys', file, '--threads', '1', ...heard]
+}
+
+/** The verdict of the verifier on the topic itself. */
+export async function checkVerdict({ kafka }: World, pinned: readonly string[]): Promise<readonly string[]> {
+  const outcome = await cli(['verify', `kafka://${kafka.bootstrap.join()}/aep`, ...pinned])
   return outcome === undefined ? [] : [`verify: ${outcome}`]
 }
 

@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util'
 import { whole } from '../../infra/arguments.ts'
 import { faultRun, type Recovery } from './run.ts'
 
-const help = `npm run faults -- [--count N] [--seed S] [--minutes M] [--recovery-ms MS] [--keep]
+const help = `npm run faults -- [--count N] [--seed S] [--minutes M] [--recovery-ms MS] [--only KIND] [--keep]
 
 Does N faults to three real brokers and several processes of the service under load, and checks after each that nothing
 acknowledged is lost, doubled or moved, and that every partition takes events again. Ends with 1 when anything is found.
@@ -14,6 +14,7 @@ acknowledged is lost, doubled or moved, and that every partition takes events ag
   --seed S          the schedule (1)
   --minutes M       begins no fault later than that; Ctrl-C has the same effect, and all is checked then
   --recovery-ms MS  how long a partition may take no events (30000)
+  --only KIND       faults of this kind alone, as the figures name it: 'broker stopped'
   --keep            leaves the folder, with the logs of all processes; after a finding it always is
 `
 
@@ -23,6 +24,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     minutes: { type: 'string', default: '600' },
     'recovery-ms': { type: 'string', default: '30000' },
+    only: { type: 'string', default: '' },
     keep: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
@@ -52,6 +54,7 @@ async function main(): Promise<void> {
     count: whole('--count', values.count, 1, 100_000),
     seed: whole('--seed', values.seed, 0, 2 ** 32 - 1),
     recoveryMsMax: whole('--recovery-ms', values['recovery-ms'], 1_000, 600_000),
+    only: values.only,
     isEnough: () => isEnough || performance.now() > untilMs,
   }
   const dir = mkdtempSync(join(tmpdir(), 'aep-ledger-faults-'))

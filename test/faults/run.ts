@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { seededRandom } from '../../infra/sample-stream.ts'
-import { checkDoors, checkFolders, checkLeases, checkVerdict, keysOf } from './end.ts'
+import { checkDoors, checkFolders, checkLeases, checkVerdict, keysOf, pins } from './end.ts'
 import { Answers, Chains } from './history.ts'
 import { type Fault, nextFault } from './kinds.ts'
 import { Emitter, untilTaken } from './load.ts'
@@ -12,6 +12,8 @@ export interface FaultPlan {
   readonly seed: number
   /** How long it may take until every partition takes events again. */
   readonly recoveryMsMax: number
+  /** What the kind of each fault has to hold, where not all are wanted. */
+  readonly only?: string
   /** Asked before each fault: whether it is enough. */
   readonly isEnough?: () => boolean
 }
@@ -95,7 +97,7 @@ class Run {
       (_, number) => new Emitter({ number, ledgers: world.ledgers, doors: () => world.doors(), ...this.#sending }),
     )
     for (let n = 1; n <= this.#plan.count && this.#plan.isEnough?.() !== true; n++) {
-      const fault = nextFault(world, this.#random, this.#report)
+      const fault = this.#draw()
       this.#print(`${n}/${this.#plan.count} ${fault.text}`)
       await this.#suffer(fault)
       await this.#check(chains)
@@ -109,6 +111,13 @@ class Run {
       entries: chains.entries,
       recoveries: this.#recoveries,
       findings,
+    }
+  }
+
+  #draw(): Fault {
+    for (;;) {
+      const fault = nextFault(this.#world, this.#random, this.#report)
+      if (fault.kind.includes(this.#plan.only ?? '')) return fault
     }
   }
 
@@ -195,8 +204,9 @@ class Run {
       if (!fresh.holds(identity, place)) this.#report(`${identity} was acknowledged and is lost in the end`)
     for (const finding of await checkDoors(this.#world, fresh.heads)) this.#report(finding)
     for (const finding of await checkLeases(this.#world)) this.#report(finding)
-    for (const finding of await checkFolders(this.#world)) this.#report(finding)
-    for (const finding of await checkVerdict(this.#dir, this.#world, fresh.heads, keys.text)) this.#report(finding)
+    const pinned = pins(this.#dir, keys.text, fresh.heads)
+    for (const finding of await checkFolders(this.#world, pinned)) this.#report(finding)
+    for (const finding of await checkVerdict(this.#world, pinned)) this.#report(finding)
   }
 }
 

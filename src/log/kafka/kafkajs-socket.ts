@@ -35,9 +35,21 @@ function watch(socket: Socket): void {
   const timer = setInterval(() => {
     const silentMs = performance.now() - sinceMs
     if (socket.bytesWritten === written) heard()
-    else if (silentMs > silenceMsMax)
-      socket.destroy(new Error(`The broker said nothing for ${Math.round(silentMs)} ms.`))
+    else if (silentMs > silenceMsMax) end(socket, `The broker said nothing for ${Math.round(silentMs)} ms.`)
   }, lookMs)
   timer.unref()
   socket.on('close', () => clearInterval(timer))
+}
+
+/**
+ * Of a connection that ended in order kafkajs forgets the broker, and asks the others who leads; after an error it dials the
+ * same one again and again. One that never said a word must not look as if it ended in order: that one it would dial again.
+ */
+function end(socket: Socket, why: string): void {
+  if (socket.bytesRead === 0) {
+    socket.destroy(new Error(why))
+    return
+  }
+  socket.emit('end')
+  socket.destroy()
 }
