@@ -112,7 +112,7 @@ export function pins(dir: string, keys: string, heads: ReadonlyMap<string, strin
   const file = join(dir, 'pinned-keys.json')
   writeFileSync(file, keys)
   const heard = [...heads].flatMap(([ledger, head]) => ['--head', `${ledger}@${head}`])
-  return ['--keys', file, '--threads', '1', ...heard]
+  return ['--keys', file, ...heard]
 }
 
 /** The verdict of the verifier on the topic itself. */

@@ -7,6 +7,8 @@ import type { ISocketFactory } from 'kafkajs'
  * again, `sessionMs`.
  */
 const silenceMsMax = 8_500
+/** How long one may say nothing at first, that was silent on its last connection. */
+const firstWordMsMax = 1_000
 const lookMs = 500
 const keepAliveMs = 60_000
 
@@ -19,23 +21,32 @@ export const endingWhenSilent: ISocketFactory = ({ host, port, ssl, onConnect })
     ? connectTls({ host, port, ...(isIP(host) === 0 && { servername: host }), ...ssl }, onConnect)
     : connect({ host, port }, onConnect)
   socket.setKeepAlive(true, keepAliveMs)
-  watch(socket)
+  watch(socket, `${host}:${port}`)
   return socket
 }
 
-function watch(socket: Socket): void {
+/** Brokers that were silent on their last connection. kafkajs asks any broker who coordinates, and so dials them often. */
+const silent = new Set<string>()
+
+function watch(socket: Socket, address: string): void {
   let written = 0
   let sinceMs = performance.now()
   // What was sent before is taken to be answered: a broker takes one request of a connection after the other.
-  const heard = (): void => {
+  const answered = (): void => {
     written = socket.bytesWritten
     sinceMs = performance.now()
   }
-  socket.on('data', heard)
+  socket.on('data', () => {
+    silent.delete(address)
+    answered()
+  })
   const timer = setInterval(() => {
     const silentMs = performance.now() - sinceMs
-    if (socket.bytesWritten === written) heard()
-    else if (silentMs > silenceMsMax) end(socket, `The broker said nothing for ${Math.round(silentMs)} ms.`)
+    if (socket.bytesWritten === written) answered()
+    else if (silentMs > (socket.bytesRead === 0 && silent.has(address) ? firstWordMsMax : silenceMsMax)) {
+      silent.add(address)
+      end(socket, `The broker said nothing for ${Math.round(silentMs)} ms.`)
+    }
   }, lookMs)
   timer.unref()
   socket.on('close', () => clearInterval(timer))

@@ -15,6 +15,8 @@ import type { Kafka } from './kafkajs-tail.ts'
 export const sendBytesMax = 900_000
 export const sendRecordsMax = 1_000
 const transactionMsMax = 15_000
+/** How long a producer goes on asking brokers that the others may have given up: as long as it believes that they are there. */
+const metadataMsMax = 5_000
 
 /** Takes `transactionalId` over. */
 export async function startWriter(kafka: Kafka, transactionalId: string): Promise<KafkaWriter> {
@@ -23,6 +25,7 @@ export async function startWriter(kafka: Kafka, transactionalId: string): Promis
     idempotent: true,
     maxInFlightRequests: 1,
     transactionTimeout: transactionMsMax,
+    metadataMaxAge: metadataMsMax,
     allowAutoTopicCreation: false,
   })
   return started(producer, async () => {
@@ -33,7 +36,12 @@ export async function startWriter(kafka: Kafka, transactionalId: string): Promis
 }
 
 export async function startProducer(kafka: Kafka): Promise<KafkaProducer> {
-  const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1, allowAutoTopicCreation: false })
+  const producer = kafka.producer({
+    idempotent: true,
+    maxInFlightRequests: 1,
+    metadataMaxAge: metadataMsMax,
+    allowAutoTopicCreation: false,
+  })
   return started(producer, async () => new PlainProducer(producer))
 }
 
