@@ -2,10 +2,16 @@ import type { ConnectionOptions } from 'node:tls'
 import type { KafkaConfig, Mechanism, SASLOptions } from 'kafkajs'
 import { type KafkaAccess, KafkaRefused, type KafkaSasl, type KafkaTls } from './access.ts'
 import { hearing } from './kafkajs-refusal.ts'
+import { endingWhenSilent } from './kafkajs-socket.ts'
 import { oauthTokens } from './oauth.ts'
 
 /** How long a connection may take: a handshake on a far cluster does not fit into the second that kafkajs gives. */
 const connectionMsMax = 5_000
+/**
+ * How long a request may take: by then a silent connection has ended, and partitions have had another leader for long. Kafka
+ * answers none later than this but joining a group, for which kafkajs allows more.
+ */
+const requestMsMax = 10_000
 
 /** What kafkajs is told of the cluster. Of its own for each client: kafkajs writes into it. */
 export function kafkajsAccess(access: KafkaAccess): KafkaConfig {
@@ -14,6 +20,8 @@ export function kafkajsAccess(access: KafkaAccess): KafkaConfig {
     ...hearing(access),
     brokers: [...brokers],
     connectionTimeout: connectionMsMax,
+    requestTimeout: requestMsMax,
+    socketFactory: endingWhenSilent,
     ...(tls && { ssl: tlsOptions(tls) }),
     ...(sasl && { sasl: saslOptions(sasl) }),
   }

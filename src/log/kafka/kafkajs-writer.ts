@@ -15,6 +15,8 @@ import type { Kafka } from './kafkajs-tail.ts'
 export const sendBytesMax = 900_000
 export const sendRecordsMax = 1_000
 const transactionMsMax = 15_000
+/** How long a producer goes on asking brokers that the others may have given up: as long as it believes that they are there. */
+const metadataMsMax = 5_000
 
 /** Takes `transactionalId` over. */
 export async function startWriter(kafka: Kafka, transactionalId: string): Promise<KafkaWriter> {
@@ -22,6 +24,7 @@ export async function startWriter(kafka: Kafka, transactionalId: string): Promis
     transactionalId,
     maxInFlightRequests: 1,
     transactionTimeout: transactionMsMax,
+    metadataMaxAge: metadataMsMax,
     allowAutoTopicCreation: false,
   })
   return started(producer, async () => {
@@ -32,7 +35,12 @@ export async function startWriter(kafka: Kafka, transactionalId: string): Promis
 }
 
 export async function startProducer(kafka: Kafka): Promise<KafkaProducer> {
-  const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1, allowAutoTopicCreation: false })
+  const producer = kafka.producer({
+    idempotent: true,
+    maxInFlightRequests: 1,
+    metadataMaxAge: metadataMsMax,
+    allowAutoTopicCreation: false,
+  })
   return started(producer, async () => new PlainProducer(producer))
 }
 
@@ -75,12 +83,15 @@ class Writer implements KafkaWriter {
     const ends = new Map<string, number>()
     try {
       for (const round of roundsOf(records)) {
-        const topicMessages = round.map(chunk => ({ topic: chunk[0].topic, messages: chunk.map(messageOf) }))
-        const sent = await transaction.sendBatch({ acks: -1, topicMessages })
-        for (const [{ topic, partition }, ...more] of round) {
-          const place = { topic, partition }
-          ends.set(placeText(place), firstOffset(sent, topic, partition) + 1 + more.length)
-        }
+        const sends = round.map(async ([first, ...more]) => {
+          const { topic, partition } = first
+          const messages = [first, ...more].map(messageOf)
+          const sent = await transaction.sendBatch({ acks: -1, topicMessages: [{ topic, messages }] })
+          ends.set(placeText(first), firstOffset(sent, topic, partition) + 1 + more.length)
+        })
+        // Nothing of it may be on its way any more when the transaction ends, one way or the other.
+        await Promise.allSettled(sends)
+        await Promise.all(sends)
       }
       return ends
     } catch (error) {
@@ -124,8 +135,8 @@ class PlainProducer implements KafkaProducer {
 type Chunk = [NewRecord, ...NewRecord[]]
 
 /**
- * Records as requests: each has at most one chunk of every place, which Kafka takes as one batch. Those of a place stay in
- * their order, for a request is sent when the one before was answered.
+ * Records as rounds of requests, one for a chunk of a place, which Kafka takes as one batch. Those of a place stay in their
+ * order, for a round is sent when the one before was answered.
  */
 function roundsOf(records: readonly NewRecord[]): Chunk[][] {
   const rounds: Chunk[][] = []
@@ -168,9 +179,9 @@ function messageOf({ partition, key, value, isTombstone, headers }: NewRecord): 
 const asBuffer = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer => Buffer.from(buffer, byteOffset, byteLength)
 
 /**
- * Where the records of a place stand, which were sent to others with it. When a leader moves meanwhile kafkajs sends again to
- * whoever has not answered: a place whose new leader had answered for others is left out, and one whose old leader had
- * answered is sent twice, both without an error. So each place has to have one answer.
+ * Where the records of a place stand. Each place is sent to by a call of its own: where one call has several leaders and one
+ * of them refuses, or loses its connection, kafkajs sends again to all that have not answered yet, what is on its way to them
+ * twice, and without an error; and where a leader moves, a place is left out or sent twice.
  */
 function firstOffset(sent: readonly RecordMetadata[], topic: string, partition: number): number {
   const [found, ...more] = sent.filter(one => one.topicName === topic && one.partition === partition)

@@ -35,14 +35,13 @@ quietTimers()
  * - a new producer after any error of a transaction: the old one is stuck, or about to be;
  * - it sleeps `initialRetryTime` while the markers of the last transaction are written, so that time is short;
  * - an offset out of range is silently another one: the offset that a batch was fetched at is looked at;
- * - where one request goes to several leaders and one of them moves, records are left out or sent twice: each place that was
- *   sent to has to have exactly one answer.
+ * - one place a call: where one goes to several leaders and one of them fails, what is on its way to the others is sent
+ *   again, and stands there twice; where one of them moves, records are left out or sent twice.
  */
 export async function kafkajsClient(access: KafkaAccess): Promise<KafkaClient> {
   const kafka = new kafkajs.Kafka({
     clientId: 'aep-ledger',
     ...kafkajsAccess(access),
-    requestTimeout: requestMsMax,
     retry: { initialRetryTime: 3, factor: 0.2, multiplier: 2, maxRetryTime: 500, retries: 12 },
   })
   const admin = kafka.admin()
@@ -210,8 +209,6 @@ class KafkajsClient implements KafkaClient {
   }
 }
 
-/** How long an answer is waited for before the connection is given up. */
-const requestMsMax = 10_000
 /** How long the partitions of a new topic may be without a leader. */
 const leadersMsMax = 15_000
 /** How long a reading that has an end goes on asking for brokers that are gone. */

@@ -207,4 +207,21 @@ export function describeSending(bench: () => Bench): void {
         await next.close()
       })
   })
+
+  describe('a connection that swallows all', () => {
+    for (const what of ['request', 'answer'] as const)
+      it(`is ended after a while, and a commit goes on by another, when it begins with the ${what} of a produce`, async () => {
+        const { name, plain, ours, proxy } = bench()
+        const topic = name()
+        await plain().create(topic)
+        const client = await ours()
+        const writer = await client.writer(name())
+        await client.commit(writer, records(topic, ['one']))
+        const hung = proxy.plan({ api: api.produce, what, how: 'hang' })
+        await client.commit(writer, records(topic, ['two']))
+        await hung.met
+        assert.deepEqual(await client.values(topic), ['one', 'two'])
+        await writer.close()
+      })
+  })
 }
