@@ -24,6 +24,8 @@ export async function openLedgerTopic(access: KafkaAccess, prefix: string): Prom
   try {
     const topic = topicsOf(prefix).ledger
     const state = (await client.topics([topic])).get(topic)
+    // A topic that one may not see is listed to nobody: asked for by its name, it is refused.
+    if (state === undefined) await client.bounds({ topic, partition: 0 }).catch(error => throwRefusal(error, access))
     if (state === undefined) throw new LogUnreadable(`There is no topic ${topic} at ${access.brokers.join()}.`)
     const places = Array.from({ length: state.partitions }, (_, partition) => ({ topic, partition }))
     const extents = await Promise.all(places.map(async place => ({ place, ...(await client.bounds(place)) })))
@@ -74,4 +76,9 @@ export async function* readAs(
   } catch (error) {
     throw refusalOf(error, access) ?? error
   }
+}
+
+function throwRefusal(error: unknown, access: KafkaAccess): void {
+  const refusal = refusalOf(error, access)
+  if (refusal !== undefined) throw refusal
 }
