@@ -90,8 +90,12 @@ export class KeyFiles {
     return [...this.#keys.keys()]
   }
 
-  /** The key that a new ledger begins with: the newest; a configured seed counts as the oldest. */
+  /**
+   * The key that a new ledger begins with: the newest, whichever process put it there; a configured seed counts as the oldest.
+   * Throws `log-unavailable` where there is none.
+   */
   newest(): OwnKey {
+    this.#readAll()
     const [first, ...others] = this.#keys.values()
     if (first === undefined) {
       throw new Fault('log-unavailable', `This process has no signing key: there is none in ${this.#dir}.`)
@@ -122,7 +126,9 @@ export class KeyFiles {
   }
 
   #readAll(): void {
-    for (const name of readdirSync(this.#dir).filter(name => name.endsWith('.json'))) this.#read(name)
+    for (const name of readdirSync(this.#dir).filter(name => name.endsWith('.json'))) {
+      if (!this.#keys.has(name.slice(0, -'.json'.length))) this.#read(name)
+    }
   }
 
   #read(name: string): void {
