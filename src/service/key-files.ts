@@ -14,6 +14,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { fromHex, hex } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
@@ -103,9 +104,27 @@ export class KeyFiles {
     return others.reduce((newest, key) => (age(key) > age(newest) ? key : newest), first)
   }
 
-  /** Makes a key and keeps it on disk before it answers. */
-  make(now: Date): OwnKey {
+  /**
+   * Makes the first key of a folder that several processes may share and start on at once: one of them does, as the file
+   * `first` says, and the others wait for its key.
+   */
+  async makeFirst(now: Date): Promise<OwnKey> {
     const seed = new Uint8Array(randomBytes(32))
+    const keyId = keyIdOf(this.#suite, this.#suite.publicKey(seed))
+    const path = join(this.#dir, 'first')
+    writeSecret(path, `${keyId}\n`, 'unless-there')
+    const first = readFileSync(path, 'utf8').trim()
+    for (let tries = 0; first !== keyId && tries < firstTries; tries++) {
+      const key = this.get(first)
+      if (key !== undefined) return key
+      await sleep(50)
+    }
+    // Ours, or of somebody who died before it was written.
+    return this.make(now, seed)
+  }
+
+  /** Makes a key and keeps it on disk before it answers. */
+  make(now: Date, seed: Uint8Array = new Uint8Array(randomBytes(32))): OwnKey {
     const createdAt = now.toISOString()
     const key = this.#hold(seed, createdAt)
     const file = {
@@ -157,6 +176,9 @@ export class KeyFiles {
     return key
   }
 }
+
+/** Looks for another's first key, 50 ms apart. */
+const firstTries = 100
 
 const age = (key: OwnKey): string => key.createdAt ?? ''
 

@@ -15,6 +15,12 @@ import type { Kafka } from './kafkajs-tail.ts'
 export const sendBytesMax = 900_000
 export const sendRecordsMax = 1_000
 const transactionMsMax = 15_000
+/**
+ * How long Kafka may take over one of these calls, all tries of kafkajs included. It has hung for minutes where one connection
+ * was silent for seconds; what is given up after so long is in doubt, and doubt has its own way out.
+ */
+const answerMsMax = 12_000
+const endMsMax = 1_000
 /** How long a producer goes on asking brokers that the others may have given up: as long as it believes that they are there. */
 const metadataMsMax = 5_000
 
@@ -46,10 +52,9 @@ export async function startProducer(kafka: Kafka): Promise<KafkaProducer> {
 
 async function started<T>(producer: Producer, start: () => Promise<T>): Promise<T> {
   try {
-    await producer.connect()
-    return await start()
+    return await within(answerMsMax, producer.connect().then(start), error => error)
   } catch (error) {
-    await producer.disconnect().catch(() => {})
+    void ended(producer)
     throw error
   }
 }
@@ -62,9 +67,13 @@ class Writer implements KafkaWriter {
     this.#producer = producer
   }
 
-  async commit(records: readonly NewRecord[]): Promise<ReadonlyMap<string, number>> {
-    if (this.#isDead) throw new NotCommitted('The writer met an error before.')
+  commit(records: readonly NewRecord[]): Promise<ReadonlyMap<string, number>> {
+    if (this.#isDead) return Promise.reject(new NotCommitted('The writer met an error before.'))
     this.#isDead = true
+    return within(answerMsMax, this.#commit(records), error => new CommitUnknown(false, error))
+  }
+
+  async #commit(records: readonly NewRecord[]): Promise<ReadonlyMap<string, number>> {
     const transaction = await this.#producer.transaction().catch(error => {
       throw notCommitted(error)
     })
@@ -102,7 +111,7 @@ class Writer implements KafkaWriter {
   }
 
   close(): Promise<void> {
-    return this.#producer.disconnect()
+    return ended(this.#producer)
   }
 }
 
@@ -120,7 +129,8 @@ class PlainProducer implements KafkaProducer {
     if (this.#isDead) throw new SendUnknown('The producer met an error before.')
     this.#isDead = true
     const { topic, partition } = first
-    const sent = await this.#producer.send({ topic, acks: -1, messages: records.map(messageOf) }).catch(error => {
+    const sending = this.#producer.send({ topic, acks: -1, messages: records.map(messageOf) })
+    const sent = await within(answerMsMax, sending, error => error).catch(error => {
       throw new SendUnknown(String(error), { cause: error })
     })
     this.#isDead = false
@@ -128,9 +138,27 @@ class PlainProducer implements KafkaProducer {
   }
 
   close(): Promise<void> {
-    return this.#producer.disconnect()
+    return ended(this.#producer)
   }
 }
+
+/** What `work` gives, or what `late` makes of its being late; nobody waits for it any more then. */
+async function within<T>(msMax: number, work: Promise<T>, late: (error: Error) => Error): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const tooLate = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(late(new Error(`Kafka gave no answer within ${msMax / 1000} s.`))), msMax)
+  })
+  work.catch(() => {})
+  try {
+    return await Promise.race([work, tooLate])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** A producer that is let go: it waits for its requests under way, and nobody for it. */
+const ended = (producer: Producer): Promise<void> =>
+  within(endMsMax, producer.disconnect(), error => error).catch(() => {})
 
 type Chunk = [NewRecord, ...NewRecord[]]
 

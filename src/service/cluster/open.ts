@@ -47,7 +47,7 @@ export async function openCluster(parts: CoreParts): Promise<Core> {
   }
   if (keys.ids().length === 0 && config.ROLES.includes('sequencer')) {
     if (heads.size > 0) throw new KeyFileUnusable(noKeyDetail)
-    keys.make(clock())
+    await keys.makeFirst(clock())
   }
   const intakeKey = intakeKeyOf(config)
   const placing = new ClusterIntake({
