@@ -49,9 +49,10 @@ export interface KafkaWriter {
   /**
    * Writes all records, or none, in their order within each place; durable by the topics' own rules when it resolves, with
    * the offset behind the last of each place (`placeText`). Throws `NotCommitted`, `Fenced`, or, where nobody knows,
-   * `CommitUnknown`; after any of them the writer is of no more use.
+   * `CommitUnknown`; after any of them the writer is of no more use. `from` says at which offset the first record of a place
+   * has to come to stand: where it does not, nothing is committed.
    */
-  commit(records: readonly NewRecord[]): Promise<ReadonlyMap<string, number>>
+  commit(records: readonly NewRecord[], from?: ReadonlyMap<string, number>): Promise<ReadonlyMap<string, number>>
   close(): Promise<void>
 }
 

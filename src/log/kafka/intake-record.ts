@@ -40,8 +40,9 @@ export function* jobsOf({ ledger, events, isOwn }: IntakeJob): Generator<IntakeJ
 
 /**
  * A job as it stands in the intake topic. Key: the ledger. Value, in UTF-8: a line of JSON, and then a line for each event,
- * its RFC 8785 text (which holds no line break). Header `mac`: HMAC-SHA256 over the prefix of the topics, a zero byte and
- * the value, under a key that Kafka does not hold: what somebody else puts there is not taken for what came through the door.
+ * its RFC 8785 text (which holds no line break). Header `mac`: HMAC-SHA256 over the prefix of the topics, a slash, the number
+ * of the partition, a zero byte and the value, under a key that Kafka does not hold: what somebody else puts there, or copies
+ * from one partition to another, is not taken for what came through the door.
  *
  * The first line: `v` 1, `ledger`, `at` (when it was taken in), `own`, `ids` (`[source, id]` of each event) and `intake`
  * (`[by, emitter_sig, record_sig]`: one for all events where they are equal, else one each).
@@ -63,16 +64,21 @@ export function intakeRecord(
   let text = line
   for (const { canonical } of events) text += `\n${canonical}`
   const value = utf8(text)
-  return { ...place, key: ledger, value, headers: { mac: macOf(prefix, key, value) } }
+  return { ...place, key: ledger, value, headers: { mac: macOf(prefix, place.partition, key, value) } }
 }
 
 /** Why a record of the intake topic is not taken. */
 export type IntakeFault = 'unauthenticated' | 'malformed' | 'stamp-out-of-bounds'
 
 /** Reads a record back. Nothing in it is believed before its MAC is. */
-export function readIntake(prefix: string, key: Uint8Array, record: KafkaRecord): IntakeJob | IntakeFault {
+export function readIntake(
+  prefix: string,
+  partition: number,
+  key: Uint8Array,
+  record: KafkaRecord,
+): IntakeJob | IntakeFault {
   const mac = record.headers['mac']
-  if (mac?.length !== 32 || !timingSafeEqual(mac, macOf(prefix, key, record.value))) return 'unauthenticated'
+  if (mac?.length !== 32 || !timingSafeEqual(mac, macOf(prefix, partition, key, record.value))) return 'unauthenticated'
   const [line = '', ...texts] = (textOf(record.value) ?? '').split('\n')
   const said = saidIn(line)
   if (said === undefined || said.ledger !== record.key || said.ids.length !== texts.length) return 'malformed'
@@ -120,5 +126,5 @@ const intakeOf = ([by, emitterSig, recordSig]: Said['intake'][number]): Intake =
 
 const separator = Uint8Array.of(0)
 
-const macOf = (prefix: string, key: Uint8Array, value: Uint8Array): Buffer =>
-  createHmac('sha256', key).update(prefix).update(separator).update(value).digest()
+const macOf = (prefix: string, partition: number, key: Uint8Array, value: Uint8Array): Buffer =>
+  createHmac('sha256', key).update(`${prefix}/${partition}`).update(separator).update(value).digest()

@@ -117,9 +117,13 @@ export class Tail implements KafkaTail {
   #apply({ place: { topic, partition }, isPaused, isHeld }: Followed, seek?: number): void {
     const consumer = this.#consumer
     if (consumer === undefined || !this.#isJoined) return
-    if (seek !== undefined) consumer.seek({ topic, partition, offset: String(seek) })
-    if (isPaused || isHeld) consumer.pause([{ topic, partitions: [partition] }])
-    else consumer.resume([{ topic, partitions: [partition] }])
+    try {
+      if (seek !== undefined) consumer.seek({ topic, partition, offset: String(seek) })
+      if (isPaused || isHeld) consumer.pause([{ topic, partitions: [partition] }])
+      else consumer.resume([{ topic, partitions: [partition] }])
+    } catch {
+      // It has crashed, and has not said so yet: the next one is told all of it when it has joined.
+    }
   }
 
   #eachBatch(batch: EachBatchPayload['batch']): void {

@@ -67,17 +67,20 @@ class Writer implements KafkaWriter {
     this.#producer = producer
   }
 
-  commit(records: readonly NewRecord[]): Promise<ReadonlyMap<string, number>> {
+  commit(records: readonly NewRecord[], from?: ReadonlyMap<string, number>): Promise<ReadonlyMap<string, number>> {
     if (this.#isDead) return Promise.reject(new NotCommitted('The writer met an error before.'))
     this.#isDead = true
-    return within(answerMsMax, this.#commit(records), error => new CommitUnknown(false, error))
+    return within(answerMsMax, this.#commit(records, from), error => new CommitUnknown(false, error))
   }
 
-  async #commit(records: readonly NewRecord[]): Promise<ReadonlyMap<string, number>> {
+  async #commit(
+    records: readonly NewRecord[],
+    from: ReadonlyMap<string, number> = new Map(),
+  ): Promise<ReadonlyMap<string, number>> {
     const transaction = await this.#producer.transaction().catch(error => {
       throw notCommitted(error)
     })
-    const ends = await this.#send(transaction, records)
+    const ends = await this.#send(transaction, records, from)
     try {
       await transaction.commit()
     } catch (error) {
@@ -88,7 +91,11 @@ class Writer implements KafkaWriter {
     return ends
   }
 
-  async #send(transaction: Transaction, records: readonly NewRecord[]): Promise<ReadonlyMap<string, number>> {
+  async #send(
+    transaction: Transaction,
+    records: readonly NewRecord[],
+    from: ReadonlyMap<string, number>,
+  ): Promise<ReadonlyMap<string, number>> {
     const ends = new Map<string, number>()
     try {
       for (const round of roundsOf(records)) {
@@ -96,7 +103,11 @@ class Writer implements KafkaWriter {
           const { topic, partition } = first
           const messages = [first, ...more].map(messageOf)
           const sent = await transaction.sendBatch({ acks: -1, topicMessages: [{ topic, messages }] })
-          ends.set(placeText(first), firstOffset(sent, topic, partition) + 1 + more.length)
+          const place = placeText(first)
+          const at = firstOffset(sent, topic, partition)
+          const due = ends.get(place) ?? from.get(place) ?? at
+          if (at !== due) throw new Error(`${place} goes on at offset ${at}, and not at ${due}.`)
+          ends.set(place, at + 1 + more.length)
         })
         // Nothing of it may be on its way any more when the transaction ends, one way or the other.
         await Promise.allSettled(sends)

@@ -5,7 +5,15 @@ import { batchFault, checkDigest } from '../check-batch.ts'
 import { type TokenRecord, tokenPrefix } from '../control.ts'
 import type { EmbeddedLog } from '../embedded/log.ts'
 import { type AppendBatch, type EventIdentity, LogUnreadable, NotWritten, WriteUnknown } from '../port.ts'
-import type { Bounds, KafkaClient, KafkaRecord, KafkaTail, NewRecord, Place } from './client.ts'
+import {
+  type Bounds,
+  type KafkaClient,
+  type KafkaRecord,
+  type KafkaTail,
+  type NewRecord,
+  type Place,
+  placeText,
+} from './client.ts'
 import type { Installation } from './installation.ts'
 import { Partition } from './partition.ts'
 import type { Positions } from './positions.ts'
@@ -50,6 +58,8 @@ export class KafkaLog implements EmbeddedLog {
   #takeIntake: TakeIntake = async () => {}
   #intakeLost: (partition: number, error: unknown) => void = () => {}
   #trouble: unknown
+  /** Why the tokens, or the records beside the log, can't be followed. */
+  readonly #stopped = new Map<string, unknown>()
   #isClosed = false
 
   private constructor(parts: KafkaLogParts) {
@@ -88,7 +98,7 @@ export class KafkaLog implements EmbeddedLog {
       onStopped: (place, error) => {
         if (place.topic === topics.ledger) replica.stop(place.partition, unreadable(error))
         else if (place.topic === topics.intake) this.#intakeLost(place.partition, error)
-        else this.#trouble = error
+        else this.#stopAside(place, error)
       },
       onTrouble: error => {
         this.#trouble = error
@@ -100,6 +110,19 @@ export class KafkaLog implements EmbeddedLog {
       const transactionalId = `${prefix}.ledger-${number}`
       return new Partition({ number, client, tail, replica, topics, transactionalId, headOf })
     })
+  }
+
+  /** Tokens and records: a disk without room is tried again, anything else is for people. */
+  #stopAside(place: Place, error: unknown): void {
+    const why = error instanceof NotWritten ? error : unreadable(error)
+    this.#stopped.set(placeText(place), why)
+    if (!(why instanceof NotWritten)) return
+    const again = setTimeout(() => {
+      if (this.#isClosed) return
+      this.#stopped.delete(placeText(place))
+      this.#tail?.resume(place, this.#parts.positions.get(place).offset)
+    }, asideWaitMs)
+    again.unref()
   }
 
   async #take(place: Place, records: readonly KafkaRecord[], next: number): Promise<void> {
@@ -124,7 +147,11 @@ export class KafkaLog implements EmbeddedLog {
     for (const topic of [topics.control, topics.records]) {
       const place = { topic, partition: 0 }
       const { end } = await client.bounds(place)
-      while (positions.get(place).offset < end && !this.#isClosed) await new Promise(resolve => setTimeout(resolve, 5))
+      while (positions.get(place).offset < end && !this.#isClosed) {
+        const why = this.#stopped.get(placeText(place))
+        if (why instanceof LogUnreadable) throw why
+        await new Promise(resolve => setTimeout(resolve, 5))
+      }
     }
   }
 
@@ -142,7 +169,8 @@ export class KafkaLog implements EmbeddedLog {
 
   /** What keeps the replica from following, or `undefined`. */
   get trouble(): unknown {
-    return this.#parts.replica.trouble ?? this.#trouble
+    const [aside] = this.#stopped.values()
+    return this.#parts.replica.trouble ?? aside ?? this.#trouble
   }
 
   /** Offset of intake up to which all is placed, as far as the replica knows. */
@@ -301,6 +329,8 @@ export class KafkaLog implements EmbeddedLog {
     return turn
   }
 }
+
+const asideWaitMs = 1_000
 
 const closed = (): NotWritten => new NotWritten('closed', 'The log is closed.')
 

@@ -50,7 +50,10 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaLog> 
     const store = await openEmbedded(dir)
     try {
       const listener = (await options.listener?.(store)) ?? {}
-      const replica = new Replica({ log: store, positions, topic: topics.ledger, listener })
+      const replica = new Replica({
+        ...{ log: store, positions, topic: topics.ledger, listener },
+        partitionOf: ledger => client.partitionOf(ledger, installation.partitions),
+      })
       return await KafkaLog.start({ client, topics, prefix, installation, store, positions, replica })
     } catch (error) {
       await store.close()

@@ -129,17 +129,13 @@ export class Partition {
       throw this.#isFenced ? elsewhere() : new NotWritten('failed', 'The partition is not owned.')
     const place = { topic: topics.ledger, partition: number }
     const records = recordsOf(place, step, this.#next)
-    const ends = await writer.commit([...records, ...this.#headRecords(step)]).catch(async error => {
+    const from = new Map([[placeText(place), this.#next]])
+    const ends = await writer.commit([...records, ...this.#headRecords(step)], from).catch(async error => {
       await this.release()
       throw this.#outcome(error)
     })
     const end = ends.get(placeText(place)) ?? 0
     try {
-      if (end - records.length !== this.#next) {
-        throw new LogUnreadable(
-          `Somebody else wrote to ${placeText(place)} at offset ${this.#next}, which only its owner may.`,
-        )
-      }
       await replica.keepOwn(number, step, end)
     } catch (error) {
       await this.release()

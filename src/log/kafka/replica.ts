@@ -37,6 +37,7 @@ export class Replica {
   readonly #positions: Positions
   readonly #listener: ReplicaListener
   readonly #topic: string
+  readonly #partitionOf: (ledger: string) => number
   readonly #readers = new Map<number, StepReader>()
   /** Why a partition can't be followed any further. */
   readonly #stopped = new Map<number, unknown>()
@@ -52,11 +53,14 @@ export class Replica {
     readonly positions: Positions
     readonly topic: string
     readonly listener: ReplicaListener
+    /** The partition that a ledger lives in. */
+    readonly partitionOf: (ledger: string) => number
   }) {
     this.#log = parts.log
     this.#positions = parts.positions
     this.#topic = parts.topic
     this.#listener = parts.listener
+    this.#partitionOf = parts.partitionOf
   }
 
   /** Offset of the ledger topic up to which all is here. */
@@ -86,6 +90,8 @@ export class Replica {
       if (completed === undefined) continue
       const { batch, intake } = completed
       if (batch !== undefined) {
+        if (this.#partitionOf(batch.ledger) !== partition)
+          throw forked(batch, record.offset, 'it lives in another partition')
         const isNew = await this.#keep(batch, record.offset)
         if (isNew || (this.#untold.get(batch.ledger) ?? Number.NaN) < batch.head.seq) this.#tell(partition, batch)
       }

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { Fault } from '../../base/fault.ts'
 import type { Head, StoredEntry } from '../../ledger/entry.ts'
 import type { Placement, TakenEvent } from '../../log/intake.ts'
@@ -22,6 +22,8 @@ export interface ClusterIntakeOptions extends AnswerOptions {
 interface Pending {
   readonly ledger: string
   readonly events: readonly TakenEvent[]
+  /** Identities in it that had no place when it was sent: no more of it can come of its records. */
+  readonly fresh: number
   /** Of its intake records. */
   readonly offsets: readonly number[]
   readonly sinceMs: number
@@ -121,13 +123,19 @@ export class ClusterIntake implements Placing {
       // What came before is answered here: nothing of it has to go anywhere.
       const found = await this.#options.log.find(ledger, events)
       if (found.every(seq => seq !== undefined)) return await answersFor(this.#options, ledger, events, noEntries)
-      return await this.#place(ledger, events, isOwn)
+      const fresh = new Set(events.filter((_, n) => found[n] === undefined).map(identityText))
+      return await this.#place(ledger, events, isOwn, fresh.size)
     } finally {
       this.#queued -= events.length
     }
   }
 
-  async #place(ledger: string, events: readonly TakenEvent[], isOwn: boolean): Promise<readonly Placement[]> {
+  async #place(
+    ledger: string,
+    events: readonly TakenEvent[],
+    isOwn: boolean,
+    fresh: number,
+  ): Promise<readonly Placement[]> {
     const { log } = this.#options
     const { number } = log.partitionOf(ledger)
     const side = this.#side(number)
@@ -135,11 +143,21 @@ export class ClusterIntake implements Placing {
     try {
       const offsets = await side.sender.put({ ledger, events, isOwn })
       return await new Promise<readonly Placement[]>(resolve => {
-        const pending: Pending = { ledger, events, offsets, sinceMs: performance.now(), created: new Map(), resolve }
+        const pending: Pending = {
+          ledger,
+          events,
+          fresh,
+          offsets,
+          sinceMs: performance.now(),
+          created: new Map(),
+          resolve,
+        }
         for (const offset of offsets) {
           for (const [identity, stored] of side.early.get(offset) ?? []) pending.created.set(identity, stored)
           side.byOffset.set(offset, pending)
         }
+        // One send is outstanding, in order: nothing up to here can be asked for any more.
+        for (const origin of side.early.keys()) if (origin <= (offsets.at(-1) ?? 0)) side.early.delete(origin)
         this.#sent(side)
         this.#settle(side, pending, log.placed(number))
       })
@@ -191,8 +209,8 @@ export class ClusterIntake implements Placing {
 
   /** Answers as soon as all of it is placed, or intake is placed beyond it. */
   #settle(side: Side, pending: Pending, intake: number): void {
-    const { ledger, events, offsets, created, resolve } = pending
-    if (created.size < events.length && intake <= (offsets.at(-1) ?? 0)) return
+    const { ledger, events, fresh, offsets, created, resolve } = pending
+    if (created.size < fresh && intake <= (offsets.at(-1) ?? 0)) return
     for (const offset of offsets) side.byOffset.delete(offset)
     this.#failed = undefined
     resolve(answersFor(this.#options, ledger, events, created))
@@ -208,11 +226,15 @@ export class ClusterIntake implements Placing {
     this.#stopping = true
     const untilMs = performance.now() + endMsMax
     while (this.#queued > 0 && performance.now() < untilMs) await sleep(10)
+    await Promise.all(this.#sides.map(({ sender }) => sender.close()))
+    // What was sent last is waited for by now, too.
+    await nextTurn()
     for (const { byOffset } of this.#sides) {
-      for (const { resolve } of byOffset.values()) resolve(Promise.reject(new Fault('log-unavailable', endDetail)))
+      for (const { resolve } of new Set(byOffset.values())) {
+        resolve(Promise.reject(new Fault('log-unavailable', endDetail)))
+      }
       byOffset.clear()
     }
-    await Promise.all(this.#sides.map(({ sender }) => sender.close()))
   }
 }
 

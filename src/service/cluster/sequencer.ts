@@ -116,8 +116,10 @@ export class PartitionSequencer implements Owned {
     for (let waitMs = retryMsMin; this.#turn === turn; waitMs = Math.min(2 * waitMs, retryMsMax)) {
       try {
         await this.#takeOver()
-        waitMs = retryMsMin
-        while (this.#turn === turn) await this.#placeNext()
+        while (this.#turn === turn) {
+          await this.#placeNext()
+          waitMs = retryMsMin
+        }
       } catch (error) {
         log.pauseIntake(partition.number)
         if (error instanceof WriteUnknown) metrics.unknown.inc()
@@ -205,14 +207,14 @@ export class PartitionSequencer implements Owned {
   /** Records for one step, decoded; `next` is the offset behind them. What the ledger says of itself goes alone. */
   async #gather(): Promise<{ readonly jobs: PlacedJob[]; readonly next?: number }> {
     if (this.#waiting.length === 0) await this.#rest(idleMs)
-    const { prefix, intakeKey } = this.#options
+    const { prefix, intakeKey, partition } = this.#options
     const jobs: PlacedJob[] = []
     let events = 0
     let bytes = 0
     let count = 0
     for (const record of this.#waiting) {
       if (events >= stepEventsMax || bytes >= stepBytesMax) break
-      const job = readIntake(prefix, intakeKey, record)
+      const job = readIntake(prefix, partition.number, intakeKey, record)
       if (typeof job === 'string') {
         await this.#bury(job, record.offset, record.value)
         count += 1

@@ -53,7 +53,7 @@ describe('a record of intake', () => {
     fc.assert(
       fc.property(fc.array(event, { minLength: 1, maxLength: 5 }), fc.boolean(), (events, isOwn) => {
         const job = { ledger: 'acme/prod', events, isOwn }
-        assert.deepEqual(readIntake('aep', key, stored(job)), job)
+        assert.deepEqual(readIntake('aep', 3, key, stored(job)), job)
       }),
     )
   })
@@ -63,22 +63,23 @@ describe('a record of intake', () => {
     for (let at = 0; at < record.value.length; at++) {
       const value = Uint8Array.from(record.value)
       value[at] = (value[at] ?? 0) ^ 1
-      assert.equal(readIntake('aep', key, { ...record, value }), 'unauthenticated')
+      assert.equal(readIntake('aep', 3, key, { ...record, value }), 'unauthenticated')
     }
-    assert.equal(readIntake('aep', key, { ...record, headers: {} }), 'unauthenticated')
-    assert.equal(readIntake('aep', key, { ...record, headers: { mac: new Uint8Array(32) } }), 'unauthenticated')
-    assert.equal(readIntake('other', key, record), 'unauthenticated')
-    assert.equal(readIntake('aep', new Uint8Array(32), record), 'unauthenticated')
-    assert.equal(readIntake('aep', key, { ...record, key: 'acme/test' }), 'malformed')
+    assert.equal(readIntake('aep', 3, key, { ...record, headers: {} }), 'unauthenticated')
+    assert.equal(readIntake('aep', 3, key, { ...record, headers: { mac: new Uint8Array(32) } }), 'unauthenticated')
+    assert.equal(readIntake('other', 3, key, record), 'unauthenticated')
+    assert.equal(readIntake('aep', 2, key, record), 'unauthenticated', 'a copy in another partition')
+    assert.equal(readIntake('aep', 3, new Uint8Array(32), record), 'unauthenticated')
+    assert.equal(readIntake('aep', 3, key, { ...record, key: 'acme/test' }), 'malformed')
   })
 
   it('is refused with a stamp far from the moment at which the broker took it', () => {
     const job = jobOf([eventOf(1)])
     for (const skewMs of [-stampSkewMsMax, 0, stampSkewMsMax]) {
-      assert.deepEqual(readIntake('aep', key, stored(job, takenAtMs + skewMs)), job)
+      assert.deepEqual(readIntake('aep', 3, key, stored(job, takenAtMs + skewMs)), job)
     }
     for (const skewMs of [-stampSkewMsMax - 1, stampSkewMsMax + 1, Number.NaN]) {
-      assert.equal(readIntake('aep', key, stored(job, takenAtMs + skewMs)), 'stamp-out-of-bounds')
+      assert.equal(readIntake('aep', 3, key, stored(job, takenAtMs + skewMs)), 'stamp-out-of-bounds')
     }
   })
 

@@ -38,7 +38,11 @@ async function rig(wrap: (log: EmbeddedLog) => EmbeddedLog = log => log, distrus
       heard.push(`${ledger} ${head.seq}`),
     onPlaced: (_: number, intake: number) => heard.push(`placed ${intake}`),
   }
-  return { replica: new Replica({ log: wrap(log), positions, topic: place.topic, listener }), log, heard }
+  return {
+    replica: new Replica({ log: wrap(log), positions, topic: place.topic, listener, partitionOf: () => 0 }),
+    log,
+    heard,
+  }
 }
 
 /** Records of steps as they stand in the topic, each step followed by the marker of its commit. */
@@ -110,6 +114,13 @@ describe('a replica of a partition', () => {
       timestampMs: 0,
     }))
     await assert.rejects(replica.take(0, again, 8), /another history of a from seq 0 on/)
+    await log.close()
+  })
+
+  it('refuses a ledger that lives in another partition', async () => {
+    const { replica, log } = await rig()
+    await assert.rejects(replica.take(1, standing({ batches: [a] }), 4), /it lives in another partition/)
+    assert.equal(await log.head('a'), undefined)
     await log.close()
   })
 
