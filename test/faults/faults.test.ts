@@ -7,7 +7,7 @@ import { noKafka } from '../infra/engines.ts'
 import { faultRun } from './run.ts'
 
 /** `npm run faults -- --count 300` runs the long form; here a short one, always the same. */
-const count = Number(process.env['FAULTS_COUNT'] ?? 6)
+const count = Number(process.env['FAULTS_COUNT'] ?? 3)
 const seed = Number(process.env['FAULTS_SEED'] ?? 20_780)
 
 describe('a cluster in bad weather', { skip: noKafka }, () => {

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type RunningKafka, startKafka } from '../../../infra/kafka/start.ts'
 import { api } from '../../../infra/proxy/plan.ts'
 import type { FaultProxy } from '../../../infra/proxy/proxy.ts'
@@ -79,21 +80,30 @@ describe('the rules for kafkajs, with three brokers', { skip: noKafka }, () => {
       ['left out', (_: string, heads: string) => ({ [heads]: 1 })],
       ['sent to twice', (entries: string, heads: string) => ({ [entries]: 2, [heads]: 3 })],
     ] as const)
-      it(`is kept: where a place is ${what}, nothing is committed`, async () => {
+      it(`is kept: where a place would be ${what}, each has what was sent to it once`, async () => {
         const [entries, heads] = await twoTopics()
         const client = kept(await Adapter.open(through()))
         const id = `id-${names}`
         const writer = await client.writer(id)
         const both = [...records(entries, ['one']), ...records(heads, ['one'])]
-        await assert.rejects(
-          whileMoving(() => writer.commit(both), movesOf(entries, heads)),
-          (error: unknown) => error instanceof NotCommitted,
+        const isThere = await whileMoving(() => writer.commit(both), movesOf(entries, heads)).then(
+          () => true,
+          (error: unknown) => {
+            assert.ok(error instanceof NotCommitted, String(error))
+            return false
+          },
         )
         await writer.close()
-        const next = await client.writer(id)
-        await client.commit(next, both)
-        assert.deepEqual(await client.values(entries), ['one'])
-        await next.close()
+        if (!isThere) {
+          const next = await client.writer(id)
+          await next.commit(both)
+          await next.close()
+        }
+        for (const topic of [entries, heads]) {
+          const untilMs = performance.now() + 10_000
+          while ((await client.values(topic)).length === 0 && performance.now() < untilMs) await sleep(50)
+          assert.deepEqual(await client.values(topic), ['one'])
+        }
       })
   })
 
