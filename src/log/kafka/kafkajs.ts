@@ -48,7 +48,7 @@ export async function kafkajsClient(access: KafkaAccess): Promise<KafkaClient> {
   await admin.connect().catch(error => {
     throw refusalOf(error, access) ?? error
   })
-  return new KafkajsClient(kafka, admin)
+  return new KafkajsClient(kafka, admin, access)
 }
 
 /** What it calls partitioning by key is what the Java client does. */
@@ -56,10 +56,12 @@ const partitioner = Partitioners.DefaultPartitioner()
 
 class KafkajsClient implements KafkaClient {
   readonly #kafka: Kafka
+  readonly #access: KafkaAccess
   readonly #admin: Admin
 
-  constructor(kafka: Kafka, admin: Admin) {
+  constructor(kafka: Kafka, admin: Admin, access: KafkaAccess) {
     this.#kafka = kafka
+    this.#access = access
     this.#admin = admin
   }
 
@@ -158,7 +160,9 @@ class KafkajsClient implements KafkaClient {
       },
       onStopped: (_, why) => stop(why),
       onTrouble: why => {
-        if (why !== undefined) givingUp ??= setTimeout(stop, troubleMsMax, why)
+        // What is refused stays refused; a broker that is away may come back.
+        if (why !== undefined && refusalOf(why, this.#access) !== undefined) stop(why)
+        else if (why !== undefined) givingUp ??= setTimeout(stop, troubleMsMax, why)
         else {
           clearTimeout(givingUp)
           givingUp = undefined
