@@ -5,6 +5,8 @@
 export interface KafkaClient {
   /** Topics as they are, by name; those that are not there are left out. */
   topics(names: readonly string[]): Promise<ReadonlyMap<string, TopicState>>
+  /** How many partitions a topic has; 0 where there is none. Asks for no more than who may read it is permitted. */
+  partitions(topic: string): Promise<number>
   /** Makes topics, and returns when their leaders are known. Those that are there already are left as they are. */
   create(topics: readonly NewTopic[]): Promise<void>
   /** Brokers that are up. */

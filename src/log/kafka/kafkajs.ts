@@ -92,6 +92,16 @@ class KafkajsClient implements KafkaClient {
     )
   }
 
+  async partitions(topic: string): Promise<number> {
+    try {
+      const { topics } = await this.#admin.fetchTopicMetadata({ topics: [topic] })
+      return topics.find(({ name }) => name === topic)?.partitions.length ?? 0
+    } catch (error) {
+      if ((error as { readonly type?: string }).type === 'UNKNOWN_TOPIC_OR_PARTITION') return 0
+      throw error
+    }
+  }
+
   async create(topics: readonly NewTopic[]): Promise<void> {
     await this.#admin.createTopics({
       // Its own waiting fails on a broker that has not heard of the topic yet.

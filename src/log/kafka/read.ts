@@ -23,11 +23,9 @@ export async function openLedgerTopic(access: KafkaAccess, prefix: string): Prom
   const client = await kafkajsClient(access)
   try {
     const topic = topicsOf(prefix).ledger
-    const state = (await client.topics([topic])).get(topic)
-    // A topic that one may not see is listed to nobody: asked for by its name, it is refused.
-    if (state === undefined) await client.bounds({ topic, partition: 0 }).catch(error => throwRefusal(error, access))
-    if (state === undefined) throw new LogUnreadable(`There is no topic ${topic} at ${access.brokers.join()}.`)
-    const places = Array.from({ length: state.partitions }, (_, partition) => ({ topic, partition }))
+    const partitions = await client.partitions(topic)
+    if (partitions === 0) throw new LogUnreadable(`There is no topic ${topic} at ${access.brokers.join()}.`)
+    const places = Array.from({ length: partitions }, (_, partition) => ({ topic, partition }))
     const extents = await Promise.all(places.map(async place => ({ place, ...(await client.bounds(place)) })))
     /** Partitions that a key was found in, once all were read. */
     let found: Map<string, Set<number>> | undefined
@@ -76,9 +74,4 @@ export async function* readAs(
   } catch (error) {
     throw refusalOf(error, access) ?? error
   }
-}
-
-function throwRefusal(error: unknown, access: KafkaAccess): void {
-  const refusal = refusalOf(error, access)
-  if (refusal !== undefined) throw refusal
 }

@@ -154,6 +154,31 @@ describe('a cluster that asks who is there', { skip: noKafka || noOpenssl }, () 
       refuses(secure.as('nobody'), /^Kafka did not permit it: .*TOPIC_AUTHORIZATION_FAILED.*docs\/operating\.md/))
   })
 
+  describe('a log that nobody has written anything else to', () => {
+    for (const role of ['ledger-http', 'ledger-sequencer', 'ledger-follower'])
+      it(`${role} opens the log`, async () => (await open(secure.as(role))).close())
+
+    for (const missing of ['group aep-ledger-reader-']) {
+      it(`a start ends without ${missing}, and says that it is not permitted`, async () => {
+        const { bootstrap } = secure.kafka
+        const acls = documentedAcls().filter(
+          acl => wordsOf(acl).startsWith('User:ledger ') && wordsOf(acl).endsWith(missing),
+        )
+        assert.equal(acls.length, 1)
+        for (const acl of acls) await forbid(bootstrap, acl)
+        try {
+          await assert.rejects(open(secure.as('ledger')), (error: unknown) => {
+            assert.ok(error instanceof KafkaRefused, String(error))
+            assert.match(error.message, /^Kafka did not permit it: .*uthorization failed/)
+            return true
+          })
+        } finally {
+          await permit(bootstrap, acls)
+        }
+      })
+    }
+  })
+
   describe('with the permissions of docs/operating.md', () => {
     const readsAll = ['read ledger', 'read heads', 'read records', 'read control']
     const roles: Readonly<Record<string, readonly string[]>> = {
@@ -194,29 +219,6 @@ describe('a cluster that asks who is there', { skip: noKafka || noOpenssl }, () 
           await forbid(bootstrap, acl)
           assert.deepEqual(await allowed(secure.as(role), [use]), [], `${use} without ${wordsOf(acl)}`)
           await permit(bootstrap, [acl])
-        }
-      })
-    }
-
-    for (const role of ['ledger-http', 'ledger-sequencer', 'ledger-follower'])
-      it(`${role} opens the log`, async () => (await open(secure.as(role))).close())
-
-    for (const missing of ['group aep-ledger-reader-', 'transactional-id aep.']) {
-      it(`a start ends without ${missing}, and says that it is not permitted`, async () => {
-        const { bootstrap } = secure.kafka
-        const acls = documentedAcls().filter(
-          acl => wordsOf(acl).startsWith('User:ledger ') && wordsOf(acl).endsWith(missing),
-        )
-        assert.equal(acls.length, 1)
-        for (const acl of acls) await forbid(bootstrap, acl)
-        try {
-          await assert.rejects(open(secure.as('ledger')), (error: unknown) => {
-            assert.ok(error instanceof KafkaRefused, String(error))
-            assert.match(error.message, /^Kafka did not permit it: .*uthorization failed/)
-            return true
-          })
-        } finally {
-          await permit(bootstrap, acls)
         }
       })
     }
