@@ -70,7 +70,7 @@ describe('the README', () => {
     const { scripts } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')) as {
       scripts: Record<string, string>
     }
-    for (const [, name = ''] of readme.matchAll(/npm run (?:-s )?([a-z-]+)/g)) assert.ok(name in scripts, name)
+    for (const [, name = ''] of readme.matchAll(/npm run (?:-s )?([a-z:-]+)/g)) assert.ok(name in scripts, name)
     for (const [, path = ''] of readme.matchAll(/\]\(((?:docs|examples)\/[^)#]*)\)/g))
       assert.ok(existsSync(join(repository, path)), path)
   })

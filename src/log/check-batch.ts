@@ -1,4 +1,4 @@
-import type { AppendBatch, EventIdentity } from './port.ts'
+import { type AppendBatch, type EventIdentity, identityText } from './port.ts'
 
 /** Bytes of the signature that every entry carries. */
 export const signatureBytes = 64
@@ -24,9 +24,6 @@ export function batchFault({ ledger, entries, ids, after, head }: AppendBatch): 
 export function checkDigest(digest: string): void {
   if (!/^[0-9a-f]{64}$/.test(digest)) throw new RangeError(`A record's digest is 64 lower-case hex digits: ${digest}.`)
 }
-
-/** An identity as one string that no other identity has. */
-export const identityText = ({ source, id }: EventIdentity): string => `${source.length} ${source}${id}`
 
 function firstTwice(ids: readonly EventIdentity[]): EventIdentity | undefined {
   const seen = new Set<string>()

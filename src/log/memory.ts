@@ -1,8 +1,8 @@
 import type { Head, Seq, StoredEntry } from '../ledger/entry.ts'
 import { emptyHead } from '../ledger/seal.ts'
-import { batchFault, checkDigest, identityText } from './check-batch.ts'
+import { batchFault, checkDigest } from './check-batch.ts'
 import type { ControlStore, TokenRecord } from './control.ts'
-import { type AppendBatch, type EventIdentity, type LedgerLog, NotWritten } from './port.ts'
+import { type AppendBatch, type EventIdentity, identityText, type LedgerLog, NotWritten } from './port.ts'
 
 interface Ledger {
   readonly entries: StoredEntry[]

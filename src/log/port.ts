@@ -54,6 +54,9 @@ export interface EventIdentity {
   readonly id: string
 }
 
+/** An identity as one string that no other identity has. */
+export const identityText = ({ source, id }: EventIdentity): string => `${source.length} ${source}${id}`
+
 export interface AppendBatch {
   readonly ledger: string
   /** Contiguous, beginning at the head's seq + 1. */

@@ -5,7 +5,7 @@ import { frameAt } from '../ledger/decode.ts'
 import { leafHashOf, type StoredEntry } from '../ledger/entry.ts'
 import { frameIndex } from '../ledger/frame-place.ts'
 import type { Placement, TakenEvent } from '../log/intake.ts'
-import type { LogReader } from '../log/port.ts'
+import { identityText, type LogReader } from '../log/port.ts'
 import type { OnConflict } from './placing.ts'
 
 /** What is asked of the log to answer for events that somebody waits for. */
@@ -14,10 +14,6 @@ export interface AnswerOptions {
   readonly suite: Suite
   readonly onConflict: OnConflict
 }
-
-/** One string for an identity, and no other. */
-export const identityText = ({ source, id }: { readonly source: string; readonly id: string }): string =>
-  `${source.length} ${source}${id}`
 
 /** The receipt of an entry. */
 export function placementOf(suite: Suite, status: 'created' | 'duplicate', stored: StoredEntry): Placement {

@@ -1,3 +1,4 @@
+import { Sleeper } from '../base/sleeper.ts'
 import type { StoredEntry } from '../ledger/entry.ts'
 import type { LogReader } from '../log/port.ts'
 
@@ -53,7 +54,9 @@ interface Step {
  */
 export class Follower {
   readonly #options: FollowerOptions
-  #sleeper: { readonly until: Until; readonly end: () => void } | undefined
+  readonly #sleeper = new Sleeper()
+  /** What ends the sleep under way, if there is one. */
+  #sleepsUntil: Until | undefined
   #woken = false
   #stopping = false
   #running: Promise<void> | undefined
@@ -73,19 +76,19 @@ export class Follower {
   /** There is more to read. */
   wake(): void {
     this.#woken = true
-    if (this.#sleeper?.until === 'woken') this.#sleeper.end()
+    if (this.#sleepsUntil === 'woken') this.#sleeper.wake()
   }
 
   /** What was in the way is gone, as far as anybody knows: don't wait for the next try. */
   retryNow(): void {
     for (const [ledger, failure] of this.#failures) this.#failures.set(ledger, { ...failure, retryAtMs: 0 })
     this.#woken = true
-    this.#sleeper?.end()
+    this.#sleeper.wake()
   }
 
   async stop(): Promise<void> {
     this.#stopping = true
-    this.#sleeper?.end()
+    this.#sleeper.wake()
     await this.#running
     for (const waiter of this.#waiting.splice(0)) waiter.done(false)
   }
@@ -109,7 +112,7 @@ export class Follower {
     if (this.position(ledger) >= seq) return true
     if (timeoutMs <= 0 || this.#stopping) return false
     this.#woken = true
-    if (this.#sleeper !== undefined && this.#sleeper.until !== 'stopped') this.#sleeper.end()
+    if (this.#sleepsUntil !== 'stopped') this.#sleeper.wake()
     return new Promise(resolve => {
       const done = (reached: boolean): void => {
         clearTimeout(timer)
@@ -201,16 +204,10 @@ export class Follower {
     for (const waiter of this.#waiting) if (waiter.ledger === ledger && waiter.seq <= position) waiter.done(true)
   }
 
-  #sleep(ms: number, until: Until): Promise<void> {
-    if (this.#stopping) return Promise.resolve()
-    return new Promise(resolve => {
-      const end = (): void => {
-        clearTimeout(timer)
-        this.#sleeper = undefined
-        resolve()
-      }
-      const timer = setTimeout(end, ms)
-      this.#sleeper = { until, end }
-    })
+  async #sleep(ms: number, until: Until): Promise<void> {
+    if (this.#stopping) return
+    this.#sleepsUntil = until
+    await this.#sleeper.sleep(ms)
+    this.#sleepsUntil = undefined
   }
 }

@@ -15,6 +15,8 @@ export interface CrashPlan {
   readonly seed: number
   /** With ClickHouse beside it, which takes a second to start: the service then lives longer, to die while rows get in. */
   readonly search: boolean
+  /** How long the service lives at most, ms: longer than it takes to answer the first events. */
+  readonly aliveMsMax?: number
   /** More of the service's environment. */
   readonly env?: Readonly<Record<string, string>>
 }
@@ -41,7 +43,7 @@ const emitters = 6
 /** Kills the service `rounds` times at random moments under load, and checks what is left: the log, and every view of it. */
 export async function crashRounds(
   dir: string,
-  { rounds, seed, search, env = {} }: CrashPlan,
+  { rounds, seed, search, aliveMsMax = search ? 5_000 : 420, env = {} }: CrashPlan,
   print: (line: string) => void = () => {},
 ): Promise<CrashReport> {
   const random = seededRandom(seed)
@@ -70,7 +72,8 @@ export async function crashRounds(
         next[emitter] = from + count
       }
     })
-    await sleep(search ? 1_000 + random() * 4_000 : 20 + random() * 400)
+    const aliveMsMin = search ? 1_000 : 20
+    await sleep(aliveMsMin + random() * (aliveMsMax - aliveMsMin))
     await serving.kill()
     stop.now = true
     await Promise.all(emitting)

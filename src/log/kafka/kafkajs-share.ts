@@ -1,75 +1,48 @@
-import kafkajs, { type Consumer } from 'kafkajs'
+import kafkajs from 'kafkajs'
 import { type Share, type ShareOptions, sessionMs } from './client.ts'
-import type { Kafka } from './kafkajs-tail.ts'
+import { type Kafka, LastingConsumer } from './kafkajs-consumer.ts'
 import { shareOut } from './sticky.ts'
 
 const { AssignerProtocol } = kafkajs
 
-const restartMs = 1_000
-
 /** A member of the shared group, which reads nothing: every partition is paused as soon as it is assigned. */
 export async function joinShare(kafka: Kafka, { group, topic, onAssigned, onTrouble }: ShareOptions): Promise<Share> {
-  let isClosed = false
-  let consumer: Consumer | undefined
   let owned: readonly number[] = []
-  let timer: NodeJS.Timeout | undefined
   let confirmedAtMs = 0
-
-  const start = async (): Promise<void> => {
-    const member = kafka.consumer({
+  const lasting = new LastingConsumer({
+    kafka,
+    config: () => ({
       groupId: group,
       partitionAssigners: [({ cluster }) => sticky(() => owned, cluster as unknown as Cluster)],
       maxWaitTimeInMs: 100,
       sessionTimeout: sessionMs,
       rebalanceTimeout: sessionMs,
       heartbeatInterval: 300,
-      retry: {
-        ...{ initialRetryTime: 50, multiplier: 2, maxRetryTime: 1_000, retries: 10 },
-        restartOnFailure: async () => false,
-      },
-      allowAutoTopicCreation: false,
-    })
-    consumer = member
-    const { GROUP_JOIN, HEARTBEAT, CRASH } = member.events
-    member.on(HEARTBEAT, () => {
-      confirmedAtMs = performance.now()
-    })
-    member.on(GROUP_JOIN, ({ payload }) => {
-      if (isClosed) return
-      member.pause([{ topic }])
-      owned = (payload.memberAssignment[topic] ?? []).map(Number)
-      confirmedAtMs = performance.now()
-      onTrouble(undefined)
-      onAssigned(owned)
-    })
-    member.on(CRASH, ({ payload }) => {
-      if (isClosed || member !== consumer) return
-      onTrouble(payload.error)
-      again()
-    })
-    await member.connect()
-    await member.subscribe({ topic })
-    await member.run({ autoCommit: false, eachBatch: async () => {} })
-  }
-  const again = (): void => {
-    timer = setTimeout(() => {
-      if (isClosed) return
-      start().catch(error => {
-        onTrouble(error)
-        again()
+    }),
+    begin: async member => {
+      const { GROUP_JOIN, HEARTBEAT } = member.events
+      member.on(HEARTBEAT, () => {
+        confirmedAtMs = performance.now()
       })
-    }, restartMs)
-  }
-  await start()
+      member.on(GROUP_JOIN, ({ payload }) => {
+        if (!lasting.isCurrent(member)) return
+        member.pause([{ topic }])
+        owned = (payload.memberAssignment[topic] ?? []).map(Number)
+        confirmedAtMs = performance.now()
+        onTrouble(undefined)
+        onAssigned(owned)
+      })
+      await member.subscribe({ topic })
+      await member.run({ autoCommit: false, eachBatch: async () => {} })
+    },
+    onTrouble,
+  })
+  await lasting.start()
   return {
     get confirmedAtMs() {
       return confirmedAtMs
     },
-    async close() {
-      isClosed = true
-      clearTimeout(timer)
-      await consumer?.disconnect().catch(() => {})
-    },
+    close: () => lasting.close(),
   }
 }
 

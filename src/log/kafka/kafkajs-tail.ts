@@ -1,15 +1,13 @@
 import kafkajs, { type Consumer, type EachBatchPayload } from 'kafkajs'
 import { type Bounds, type KafkaRecord, type KafkaTail, type Place, placeText, type TailOptions } from './client.ts'
+import { type Kafka, LastingConsumer } from './kafkajs-consumer.ts'
 
 const { AssignerProtocol } = kafkajs
-
-export type Kafka = InstanceType<typeof kafkajs.Kafka>
 
 /** How long a fetch waits for more, which is also how long a place that goes on again may wait for its turn. */
 const fetchMsMax = 100
 /** Bytes of a place that were fetched and not taken: with more of them, it is not fetched further for the time being. */
 const heldBytesMax = 16 << 20
-const restartMs = 1_000
 
 /** What stands between fetching a place and handing its records over. */
 interface Followed {
@@ -30,17 +28,14 @@ interface Followed {
  * kafkajs can't read without a group. It handles a batch by queueing it, so that no place holds another up.
  */
 export class Tail implements KafkaTail {
-  readonly #kafka: Kafka
   readonly #options: TailOptions
   readonly #boundsOf: (place: Place) => Promise<Bounds>
   readonly #followed: ReadonlyMap<string, Followed>
-  #consumer: Consumer | undefined
+  readonly #lasting: LastingConsumer
   #isJoined = false
   #isClosed = false
-  #restart: NodeJS.Timeout | undefined
 
   constructor(kafka: Kafka, options: TailOptions, boundsOf: (place: Place) => Promise<Bounds>) {
-    this.#kafka = kafka
     this.#options = options
     this.#boundsOf = boundsOf
     const begun = { isHeld: false, bytes: 0, turn: 0, taking: Promise.resolve() }
@@ -50,64 +45,45 @@ export class Tail implements KafkaTail {
         { place: { topic, partition }, next: from, isPaused, ...begun },
       ]),
     )
+    this.#lasting = new LastingConsumer({
+      kafka,
+      config: () => ({
+        groupId: `aep-ledger-reader-${crypto.randomUUID()}`,
+        partitionAssigners: [() => wholly(options.places)],
+        maxWaitTimeInMs: fetchMsMax,
+        maxBytesPerPartition: 4 << 20,
+        maxBytes: 16 << 20,
+        sessionTimeout: 30_000,
+        heartbeatInterval: 3_000,
+      }),
+      begin: consumer => this.#begin(consumer),
+      onTrouble: error => {
+        this.#isJoined = false
+        options.onTrouble(error)
+      },
+    })
   }
 
-  async start(): Promise<void> {
-    const consumer = this.#kafka.consumer({
-      groupId: `aep-ledger-reader-${crypto.randomUUID()}`,
-      partitionAssigners: [() => wholly([...this.#followed.values()].map(({ place }) => place))],
-      maxWaitTimeInMs: fetchMsMax,
-      maxBytesPerPartition: 4 << 20,
-      maxBytes: 16 << 20,
-      sessionTimeout: 30_000,
-      heartbeatInterval: 3_000,
-      // The first group of a young cluster waits until its coordinator is there. One that gave up is made anew here, in a
-      // new group: in the old one it would wait until its own dead member is given up.
-      retry: {
-        ...{ initialRetryTime: 50, multiplier: 2, maxRetryTime: 1_000, retries: 10 },
-        restartOnFailure: async () => false,
-      },
-      allowAutoTopicCreation: false,
-    })
-    const { GROUP_JOIN, END_BATCH_PROCESS, CRASH } = consumer.events
+  start(): Promise<void> {
+    return this.#lasting.start()
+  }
+
+  async #begin(consumer: Consumer): Promise<void> {
+    const { GROUP_JOIN, END_BATCH_PROCESS } = consumer.events
     consumer.on(GROUP_JOIN, () => this.#joined(consumer))
     // Batches of nothing but markers and what was aborted reach no `eachBatch`: this tells how far they went.
     consumer.on(END_BATCH_PROCESS, ({ payload }) => {
       if (payload.batchSize === 0) this.#pass(payload)
     })
-    consumer.on(CRASH, ({ payload }) => {
-      if (this.#isClosed || consumer !== this.#consumer) return
-      this.#isJoined = false
-      this.#options.onTrouble(payload.error)
-      this.#again()
+    await consumer.subscribe({
+      topics: [...new Set(this.#options.places.map(({ topic }) => topic))],
+      fromBeginning: true,
     })
-    this.#consumer = consumer
-    try {
-      await consumer.connect()
-      await consumer.subscribe({
-        topics: [...new Set(this.#options.places.map(({ topic }) => topic))],
-        fromBeginning: true,
-      })
-      await consumer.run({ autoCommit: false, eachBatch: async ({ batch }) => this.#eachBatch(batch) })
-    } catch (error) {
-      await consumer.disconnect().catch(() => {})
-      throw error
-    }
-  }
-
-  /** With a consumer made anew, once this one has given up. */
-  #again(): void {
-    this.#restart = setTimeout(() => {
-      if (this.#isClosed) return
-      this.start().catch(error => {
-        this.#options.onTrouble(error)
-        this.#again()
-      })
-    }, restartMs)
+    await consumer.run({ autoCommit: false, eachBatch: async ({ batch }) => this.#eachBatch(batch) })
   }
 
   #joined(consumer: Consumer): void {
-    if (consumer !== this.#consumer || this.#isClosed) return
+    if (!this.#lasting.isCurrent(consumer)) return
     this.#isJoined = true
     for (const followed of this.#followed.values()) this.#apply(followed, followed.next)
     this.#options.onTrouble(undefined)
@@ -115,7 +91,7 @@ export class Tail implements KafkaTail {
 
   /** Tells the consumer how a place stands, and where it goes on if it is told so. */
   #apply({ place: { topic, partition }, isPaused, isHeld }: Followed, seek?: number): void {
-    const consumer = this.#consumer
+    const consumer = this.#lasting.current
     if (consumer === undefined || !this.#isJoined) return
     try {
       if (seek !== undefined) consumer.seek({ topic, partition, offset: String(seek) })
@@ -238,8 +214,7 @@ export class Tail implements KafkaTail {
 
   async close(): Promise<void> {
     this.#isClosed = true
-    clearTimeout(this.#restart)
-    await this.#consumer?.disconnect().catch(() => {})
+    await this.#lasting.close()
     await Promise.all([...this.#followed.values()].map(({ taking }) => taking))
   }
 }

@@ -9,7 +9,7 @@ import {
   placeText,
   SendUnknown,
 } from './client.ts'
-import type { Kafka } from './kafkajs-tail.ts'
+import type { Kafka } from './kafkajs-consumer.ts'
 
 /** Fewer bytes than a broker takes in one batch (`max.message.bytes`, 1,048,588 by default), headers included. */
 export const sendBytesMax = 900_000

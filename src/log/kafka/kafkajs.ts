@@ -16,9 +16,10 @@ import type {
   TopicState,
 } from './client.ts'
 import { kafkajsAccess } from './kafkajs-access.ts'
+import type { Kafka } from './kafkajs-consumer.ts'
 import { refusalOf } from './kafkajs-refusal.ts'
 import { joinShare } from './kafkajs-share.ts'
-import { type Kafka, Tail } from './kafkajs-tail.ts'
+import { Tail } from './kafkajs-tail.ts'
 import { startProducer, startWriter } from './kafkajs-writer.ts'
 import { quietTimers } from './quiet-timers.ts'
 

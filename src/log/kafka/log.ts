@@ -15,7 +15,7 @@ import {
   placeText,
 } from './client.ts'
 import type { Installation } from './installation.ts'
-import { Partition } from './partition.ts'
+import { elsewhere, Partition } from './partition.ts'
 import type { Positions } from './positions.ts'
 import { PartReader, partsOf } from './records.ts'
 import type { Replica } from './replica.ts'
@@ -233,12 +233,7 @@ export class KafkaLog implements EmbeddedLog {
   async #owned(partition: Partition): Promise<void> {
     if (this.#isClosed) throw closed()
     if (partition.isOwned) return
-    if (partition.isFenced) {
-      throw new NotWritten(
-        'closed',
-        'Another process writes this log now: this one stays off until it is started again.',
-      )
-    }
+    if (partition.isFenced) throw elsewhere()
     try {
       await partition.own()
     } catch (error) {

@@ -216,5 +216,6 @@ async function boundsFrom(position: number, look: () => Promise<Bounds>, patienc
   }
 }
 
-const elsewhere = (cause?: unknown): NotWritten =>
+/** For a process that writes no more, since another one took a partition over. */
+export const elsewhere = (cause?: unknown): NotWritten =>
   new NotWritten('closed', 'Another process writes this log now: this one stays off until it is started again.', cause)

@@ -11,7 +11,6 @@ import { type ClickHouseServer, databaseDefault, type Login } from '../server.ts
 import { readerSettings } from '../settings.ts'
 import { blockRows } from './blocks.ts'
 import { MigrationRefused, migrate } from './migrate.ts'
-import type { Place } from './render.ts'
 
 /** Parameters of a statement: `{name:Type}` in its text. */
 export type Params = Readonly<Record<string, unknown>>
@@ -40,6 +39,8 @@ interface Clients {
   readonly of: readonly unknown[]
   readonly writer: ClickHouseClient
   readonly reader: ClickHouseClient
+  /** A client of its own: the database that the others name may not be there yet. */
+  readonly migrator: ClickHouseClient
   /** Resolves when the tables are as this version needs them. */
   readonly migrated: Promise<void>
 }
@@ -136,27 +137,19 @@ export class Connection {
     }
     const write = clientOf(url, writer, database, writeMsMax, writerSettings)
     const read = clientOf(url, reader, database, readMsMax, readerSettings)
-    const migrated = this.#migrate(writer, { database, ...(cluster !== undefined && { cluster }) })
+    const migrator = clientOf(url, writer, 'default', writeMsMax, writerSettings)
+    const place = { database, ...(cluster !== undefined && { cluster }) }
+    const migrated = migrate(migrator, place).finally(() => migrator.close())
     // Whoever asks next waits for it and hears of its failure; until then nobody does.
     migrated.catch(() => {})
-    this.#clients = { of, writer: write, reader: read, migrated }
+    this.#clients = { of, writer: write, reader: read, migrator, migrated }
     return this.#clients
-  }
-
-  /** By a client of its own: the database that the others name may not be there yet. */
-  async #migrate(writer: Login, place: Place): Promise<void> {
-    const client = clientOf(this.#server.url, writer, 'default', writeMsMax, writerSettings)
-    try {
-      await migrate(client, place)
-    } finally {
-      await client.close()
-    }
   }
 
   async #drop(): Promise<void> {
     const clients = this.#clients
     this.#clients = undefined
-    await Promise.allSettled([clients?.writer.close(), clients?.reader.close()])
+    await Promise.allSettled([clients?.writer.close(), clients?.reader.close(), clients?.migrator.close()])
   }
 }
 

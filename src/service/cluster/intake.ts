@@ -5,7 +5,8 @@ import type { Placement, TakenEvent } from '../../log/intake.ts'
 import { IntakeSender } from '../../log/kafka/intake-sender.ts'
 import type { KafkaLog } from '../../log/kafka/log.ts'
 import type { PlacedBatch } from '../../log/kafka/records.ts'
-import { type AnswerOptions, answersFor, identityText } from '../answers.ts'
+import { identityText } from '../../log/port.ts'
+import { type AnswerOptions, answersFor } from '../answers.ts'
 import type { Placing } from '../placing.ts'
 
 export interface ClusterIntakeOptions extends AnswerOptions {

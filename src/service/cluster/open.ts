@@ -63,7 +63,7 @@ export async function openCluster(parts: CoreParts): Promise<Core> {
   })
   const dead = new Sender(log.client)
   closers.push(() => dead.close())
-  let owners: Owners<PartitionSequencer> | undefined
+  let owners: Owners | undefined
   const signerOf = (ledger: string, first: TakenEvent): Signer =>
     heads.has(ledger) ? registry.signer(ledger) : registry.signerUnder(ledger, genesisKey(first))
   const sequencers = log.partitions.map(
@@ -81,7 +81,7 @@ export async function openCluster(parts: CoreParts): Promise<Core> {
       (partition, error) => sequencers[partition]?.lose(error),
     )
     owners = await Owners.start({
-      ...{ client: log.client, logger, metrics: cluster, owned: sequencers },
+      ...{ client: log.client, logger, metrics: cluster, owned: sequencers.map(({ loop }) => loop) },
       ...{ group: `${prefix}.sequencers`, topic: log.topics.intake, fixed: fixedOf(config, log) },
     })
     closers.push(() => owners?.stop() ?? Promise.resolve())
@@ -164,7 +164,7 @@ const genesisKey = ({ canonical }: TakenEvent): string => {
 const fixedOf = ({ SEQUENCE_PARTITIONS }: Config, log: KafkaLog): readonly number[] | undefined =>
   SEQUENCE_PARTITIONS === 'all' ? log.partitions.map(({ number }) => number) : SEQUENCE_PARTITIONS
 
-function sequencerHealth(owners: Owners<PartitionSequencer> | undefined): HealthPart {
+function sequencerHealth(owners: Owners | undefined): HealthPart {
   const trouble = owners === undefined ? 'is starting' : owners.trouble
   const numbers = owners?.assigned ?? []
   const seals = numbers.length === 0 ? 'seals no partition' : `seals partitions ${numbers.join(', ')}`

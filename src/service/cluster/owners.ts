@@ -1,24 +1,9 @@
 import type { Logger } from 'pino'
 import { type KafkaClient, type Share, sessionMs } from '../../log/kafka/client.ts'
 import type { ClusterMetrics } from './metrics.ts'
+import type { OwnedLoop } from './owned-loop.ts'
 
-/** How a partition stands with this process. */
-export type Standing = 'taking-over' | 'owned' | 'fenced' | 'failing' | 'stopped'
-
-/** What this process does with a partition while it owns it. */
-export interface Owned {
-  readonly standing: Standing
-  /** When another process took the partition over, by `performance.now()`. */
-  readonly fencedAtMs: number
-  /** What keeps it from its work, if anything does. */
-  readonly trouble: string | undefined
-  /** Begins, unless it runs already. */
-  start(): void
-  /** Finishes the step under way, and lets the partition go. */
-  stop(): Promise<void>
-}
-
-export interface OwnersOptions<One extends Owned> {
+export interface OwnersOptions {
   readonly client: Pick<KafkaClient, 'share'>
   readonly group: string
   /** Whose partitions are shared out. */
@@ -26,7 +11,7 @@ export interface OwnersOptions<One extends Owned> {
   /** Partitions that this process owns whatever others do; without it the group shares them out. */
   readonly fixed: readonly number[] | undefined
   /** One a partition. */
-  readonly owned: readonly One[]
+  readonly owned: readonly OwnedLoop[]
   readonly metrics: Pick<ClusterMetrics, 'rebalances'>
   readonly logger: Pick<Logger, 'info' | 'warn'>
 }
@@ -44,18 +29,18 @@ const fixedWaitMs = 2 * sessionMs
  * until the group has confirmed since that the partition is still its own: then whoever put it off was a member that the group
  * has given up, or its own transaction took too long, and nobody else would take the partition.
  */
-export class Owners<One extends Owned> {
-  readonly #options: OwnersOptions<One>
+export class Owners {
+  readonly #options: OwnersOptions
   #assigned: readonly number[] = []
   #share: Share | undefined
   #looking: NodeJS.Timeout | undefined
   #trouble: unknown
 
-  private constructor(options: OwnersOptions<One>) {
+  private constructor(options: OwnersOptions) {
     this.#options = options
   }
 
-  static async start<One extends Owned>(options: OwnersOptions<One>): Promise<Owners<One>> {
+  static async start(options: OwnersOptions): Promise<Owners> {
     const owners = new Owners(options)
     const { client, group, topic, fixed } = options
     owners.#looking = setInterval(() => owners.#look(), lookMs)

@@ -8,7 +8,7 @@ import type { Partition } from '../../log/kafka/partition.ts'
 import type { Sender } from '../../log/kafka/sender.ts'
 import { WriteUnknown } from '../../log/port.ts'
 import type { ClusterMetrics } from './metrics.ts'
-import type { Owned, Standing } from './owners.ts'
+import { OwnedLoop, type OwnedWork } from './owned-loop.ts'
 import { makeStep, type PlacedJob, type StepOptions } from './step.ts'
 
 export interface PartitionSequencerOptions extends StepOptions {
@@ -27,8 +27,6 @@ const stepEventsMax = 1_000
 const stepBytesMax = 2 << 20
 /** Records that were read of intake and wait; with more of them, reading rests. */
 const waitingMax = 4_000
-const retryMsMin = 50
-const retryMsMax = 5_000
 /** How often a ledger whose key was not at hand is tried again. */
 const stuckRetryMs = 3_000
 /** How often what is placed is let go from intake. */
@@ -36,43 +34,22 @@ const trimMs = 60_000
 
 /**
  * The sequencer of one partition, while this process owns it: takes what stands in intake, in order, gives it its places and
- * writes it, one transaction after the other. What it believes is what was read back after the partition was taken over; any
- * doubt ends in taking it over again. A process that was fenced stays off until it is told to start again.
+ * writes it, one transaction after the other.
  */
-export class PartitionSequencer implements Owned {
+export class PartitionSequencer implements OwnedWork {
+  readonly loop: OwnedLoop
   readonly #options: PartitionSequencerOptions
-  #standing: Standing = 'stopped'
-  #running: Promise<void> = Promise.resolve()
-  /** Counts the times that it was told to start or stop; a loop ends when its time is over. */
-  #turn = 0
-  #isMeant = false
-  #fencedAtMs = 0
-  #trouble: string | undefined
   #waiting: KafkaRecord[] = []
   /** Why intake can't be read any further. */
   #lost: unknown
   /** Offset of intake that is taken next. */
   #next = 0
-  #wake: () => void = () => {}
   #stuck: { readonly from: number; readonly ledgers: Set<string>; readonly sinceMs: number } | undefined
   #trimmed = { intake: 0, atMs: performance.now() }
 
   constructor(options: PartitionSequencerOptions) {
     this.#options = options
-  }
-
-  get standing(): Standing {
-    return this.#standing
-  }
-
-  /** When another process took the partition over, by `performance.now()`. */
-  get fencedAtMs(): number {
-    return this.#fencedAtMs
-  }
-
-  /** What keeps it from placing, if anything does. */
-  get trouble(): string | undefined {
-    return this.#trouble
+    this.loop = new OwnedLoop(this)
   }
 
   /** Records that were read of intake and wait. */
@@ -80,82 +57,53 @@ export class PartitionSequencer implements Owned {
     return this.#waiting.length
   }
 
-  /** Begins, unless it runs already. */
-  start(): void {
-    if (this.#isMeant && this.#standing !== 'fenced') return
-    this.#isMeant = true
-    this.#standing = 'taking-over'
-    this.#turn += 1
-    const turn = this.#turn
-    this.#running = this.#running.then(() => this.#run(turn))
-  }
-
-  /** Finishes the step under way, and lets the partition go. */
-  async stop(): Promise<void> {
-    this.#isMeant = false
-    this.#turn += 1
-    this.#wake()
-    await this.#running
-  }
-
   /** Records of intake, in order; resolves when there is room for more. */
   async offer(records: readonly KafkaRecord[]): Promise<void> {
     for (const record of records) if (record.offset >= this.#next) this.#waiting.push(record)
-    this.#wake()
-    while (this.#waiting.length > waitingMax && this.#isMeant) await sleep(5)
+    this.loop.wake()
+    while (this.#waiting.length > waitingMax && this.loop.isMeant) await sleep(5)
   }
 
   /** Intake can't be read from where it was to be read on: this owner is a stale one, or records are gone. */
   lose(error: unknown): void {
     this.#lost = error
-    this.#wake()
+    this.loop.wake()
   }
 
-  async #run(turn: number): Promise<void> {
-    const { partition, log, logger, metrics } = this.#options
-    for (let waitMs = retryMsMin; this.#turn === turn; waitMs = Math.min(2 * waitMs, retryMsMax)) {
-      try {
-        await this.#takeOver()
-        while (this.#turn === turn) {
-          await this.#placeNext()
-          waitMs = retryMsMin
-        }
-      } catch (error) {
-        log.pauseIntake(partition.number)
-        if (error instanceof WriteUnknown) metrics.unknown.inc()
-        this.#trouble = (error as Error).message
-        if (partition.isFenced) {
-          metrics.fenced.inc({ partition: partition.number })
-          logger.warn({ partition: partition.number }, 'another process owns the partition now')
-          this.#standing = 'fenced'
-          this.#fencedAtMs = performance.now()
-          break
-        }
-        this.#standing = 'failing'
-        logger.warn({ err: error, partition: partition.number, retryInMs: waitMs }, 'a partition could not be written')
-        await this.#rest(waitMs)
-      }
-    }
-    log.pauseIntake(partition.number)
-    await partition.release()
-    metrics.owned.set({ partition: partition.number }, 0)
-    if (this.#turn !== turn && !this.#isMeant) this.#standing = 'stopped'
-  }
-
-  async #takeOver(): Promise<void> {
+  async takeOver(): Promise<void> {
     const { partition, logger, metrics } = this.#options
-    this.#standing = 'taking-over'
     const since = performance.now()
     await partition.own()
     this.#lost = undefined
     this.#readFrom(await this.#placed())
     const ms = performance.now() - since
-    this.#standing = 'owned'
-    this.#trouble = undefined
     metrics.takeovers.inc({ partition: partition.number })
     metrics.takeoverSeconds.observe(ms / 1000)
     metrics.owned.set({ partition: partition.number }, 1)
     logger.info({ partition: partition.number, intake: this.#next, ms: Math.round(ms) }, 'a partition is owned')
+  }
+
+  async letGo(): Promise<void> {
+    const { partition, log, metrics } = this.#options
+    log.pauseIntake(partition.number)
+    await partition.release()
+    metrics.owned.set({ partition: partition.number }, 0)
+  }
+
+  isFenced(): boolean {
+    return this.#options.partition.isFenced
+  }
+
+  failed(error: unknown, retryInMs: number): void {
+    const { partition, logger, metrics } = this.#options
+    if (error instanceof WriteUnknown) metrics.unknown.inc()
+    logger.warn({ err: error, partition: partition.number, retryInMs }, 'a partition could not be written')
+  }
+
+  fenced(): void {
+    const { partition, logger, metrics } = this.#options
+    metrics.fenced.inc({ partition: partition.number })
+    logger.warn({ partition: partition.number }, 'another process owns the partition now')
   }
 
   /**
@@ -182,7 +130,7 @@ export class PartitionSequencer implements Owned {
     this.#options.log.readIntake(this.#options.partition.number, offset)
   }
 
-  async #placeNext(): Promise<void> {
+  async step(): Promise<void> {
     await this.#look()
     const { jobs, next } = await this.#gather()
     if (this.#lost !== undefined) throw new Error('Intake can not be read from there any more.', { cause: this.#lost })
@@ -206,7 +154,7 @@ export class PartitionSequencer implements Owned {
 
   /** Records for one step, decoded; `next` is the offset behind them. What the ledger says of itself goes alone. */
   async #gather(): Promise<{ readonly jobs: PlacedJob[]; readonly next?: number }> {
-    if (this.#waiting.length === 0) await this.#rest(idleMs)
+    if (this.#waiting.length === 0) await this.loop.idle(idleMs)
     const { prefix, intakeKey, partition } = this.#options
     const jobs: PlacedJob[] = []
     let events = 0
@@ -251,7 +199,7 @@ export class PartitionSequencer implements Owned {
     const { from, ledgers, sinceMs } = this.#stuck ?? { from: offset, ledgers: new Set(), sinceMs: performance.now() }
     ledgers.add(ledger)
     this.#stuck = { from: Math.min(from, offset), ledgers, sinceMs }
-    this.#trouble = `${ledger}: ${why}`
+    this.loop.trouble = `${ledger}: ${why}`
   }
 
   /** Upkeep between steps: tries stuck ledgers again, and lets go of what is placed. */
@@ -259,7 +207,7 @@ export class PartitionSequencer implements Owned {
     const { log, partition, logger } = this.#options
     const now = performance.now()
     if (this.#stuck !== undefined && now - this.#stuck.sinceMs > stuckRetryMs) {
-      this.#trouble = undefined
+      this.loop.trouble = undefined
       this.#readFrom(this.#stuck.from)
     }
     const placed = log.placed(partition.number)
@@ -267,20 +215,6 @@ export class PartitionSequencer implements Owned {
     this.#trimmed = { intake: placed, atMs: now }
     const place = { topic: log.topics.intake, partition: partition.number }
     log.client.trim(place, placed).catch((error: unknown) => logger.warn({ err: error }, 'intake could not be trimmed'))
-  }
-
-  /** Sleeps until there is something to do, or `ms` are over. */
-  #rest(ms: number): Promise<void> {
-    if (!this.#isMeant) return Promise.resolve()
-    return new Promise(resolve => {
-      const end = (): void => {
-        clearTimeout(timer)
-        this.#wake = () => {}
-        resolve()
-      }
-      const timer = setTimeout(end, ms)
-      this.#wake = end
-    })
   }
 }
 

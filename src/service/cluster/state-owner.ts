@@ -4,7 +4,7 @@ import { CommitUnknown, Fenced, type KafkaClient, type KafkaWriter, placeText } 
 import { isRow, type StateStep, stateKey, stateRecords } from '../../log/kafka/state-records.ts'
 import type { LogReader } from '../../log/port.ts'
 import type { StateView } from '../state-view.ts'
-import type { Owned, Standing } from './owners.ts'
+import { OwnedLoop, type OwnedWork } from './owned-loop.ts'
 import type { StateCopy } from './state-copy.ts'
 import type { StateTopic } from './state-topic.ts'
 
@@ -31,107 +31,34 @@ const stepEntriesMax = 1_000
 const stepBytesMax = 4 << 20
 /** Rows that one transaction takes away at most, when a ledger's rows are begun anew. */
 const clearedMax = 2_000
-const retryMsMin = 100
-const retryMsMax = 10_000
 const idleMs = 1_000
 
 /**
  * Folds the state of one partition's ledgers and writes it to the state topic, while this process owns the partition: one
  * transaction a step, and only then the same rows here. What it folds on is what the topic holds: it takes the partition's
- * transactional id over, which fences whoever wrote before, and reads up to the end before it folds. Any doubt ends in taking
- * it over again; a process that was fenced stays off until it is told to start again.
+ * transactional id over, which fences whoever wrote before, and reads up to the end before it folds.
  */
-export class StateOwner implements Owned {
+export class StateOwner implements OwnedWork {
+  readonly loop: OwnedLoop
   readonly #options: StateOwnerOptions
-  #standing: Standing = 'stopped'
-  #running: Promise<void> = Promise.resolve()
-  /** Counts the times that it was told to start or stop; a loop ends when its time is over. */
-  #turn = 0
-  #isMeant = false
-  #fencedAtMs = 0
-  #trouble: string | undefined
   #writer: KafkaWriter | undefined
   /** Offset at which the next record of ours has to stand, if nobody else wrote. */
   #next = 0
   /** Ledger that the last transaction ended with: the next one begins behind it. */
   #last = ''
-  #isWoken = false
-  #wake: () => void = () => {}
 
   constructor(options: StateOwnerOptions) {
     this.#options = options
+    this.loop = new OwnedLoop(this)
   }
 
-  get standing(): Standing {
-    return this.#standing
+  async step(): Promise<void> {
+    const folded = await this.#fold()
+    if (folded === 0) await this.loop.idle(idleMs)
+    else if (folded < stepEntriesMax) await this.loop.rest(this.#options.restMs)
   }
 
-  get fencedAtMs(): number {
-    return this.#fencedAtMs
-  }
-
-  get trouble(): string | undefined {
-    return this.#trouble
-  }
-
-  start(): void {
-    if (this.#isMeant && this.#standing !== 'fenced') return
-    this.#isMeant = true
-    this.#standing = 'taking-over'
-    this.#turn += 1
-    const turn = this.#turn
-    this.#running = this.#running.then(() => this.#run(turn))
-  }
-
-  async stop(): Promise<void> {
-    this.#isMeant = false
-    this.#turn += 1
-    this.#wake()
-    await this.#running
-  }
-
-  /** There is more to fold. */
-  wake(): void {
-    this.#isWoken = true
-    this.#wake()
-  }
-
-  async #run(turn: number): Promise<void> {
-    const { partition, logger, onError, restMs } = this.#options
-    const isWanted = (): boolean => this.#turn === turn
-    for (let waitMs = retryMsMin; isWanted(); waitMs = Math.min(2 * waitMs, retryMsMax)) {
-      try {
-        this.#standing = 'taking-over'
-        await this.#takeOver(isWanted)
-        this.#standing = 'owned'
-        this.#trouble = undefined
-        waitMs = retryMsMin
-        while (isWanted()) {
-          this.#isWoken = false
-          const folded = await this.#fold()
-          if (folded === 0 && !this.#isWoken) await this.#rest(idleMs)
-          else if (folded > 0 && folded < stepEntriesMax) await this.#rest(restMs)
-        }
-      } catch (error) {
-        await this.#letGo()
-        if (!isWanted()) break
-        this.#trouble = (error as Error).message
-        if (error instanceof Fenced || (error instanceof CommitUnknown && error.isFenced)) {
-          logger.warn({ partition }, 'another process writes the state of the partition now')
-          this.#standing = 'fenced'
-          this.#fencedAtMs = performance.now()
-          return
-        }
-        this.#standing = 'failing'
-        onError(error, waitMs)
-        await this.#rest(waitMs)
-      }
-    }
-    await this.#letGo()
-    if (!this.#isMeant) this.#standing = 'stopped'
-  }
-
-  async #takeOver(isWanted: () => boolean): Promise<void> {
+  async takeOver(isWanted: () => boolean): Promise<void> {
     const { client, partition, transactionalId, topic, copy, ledgersOf, logger } = this.#options
     const since = performance.now()
     this.#writer = await client.writer(transactionalId)
@@ -219,18 +146,14 @@ export class StateOwner implements Owned {
     if (this.#writer === undefined) throw new Error('The partition is not owned.')
     const place = topic.place(partition)
     const records = stateRecords(place, steps)
-    const ends = await this.#writer.commit(records)
-    const end = ends.get(placeText(place)) ?? 0
-    if (end - records.length !== this.#next) {
-      throw new Error(`Somebody else wrote to ${placeText(place)} at offset ${this.#next}, which only its owner may.`)
-    }
+    const ends = await this.#writer.commit(records, new Map([[placeText(place), this.#next]]))
     // Behind the marker of the commit.
-    this.#next = end + 1
+    this.#next = (ends.get(placeText(place)) ?? 0) + 1
     await copy.keepOwn(partition, steps, this.#next)
   }
 
-  /** Stops writing; the partition is followed like any other from here on. */
-  async #letGo(): Promise<void> {
+  /** The partition is followed like any other from here on. */
+  async letGo(): Promise<void> {
     const { topic, partition } = this.#options
     const writer = this.#writer
     this.#writer = undefined
@@ -239,17 +162,16 @@ export class StateOwner implements Owned {
     await writer.close().catch(() => {})
   }
 
-  /** Sleeps until it is told to wake up, or `ms` are over. */
-  #rest(ms: number): Promise<void> {
-    if (!this.#isMeant) return Promise.resolve()
-    return new Promise(resolve => {
-      const end = (): void => {
-        clearTimeout(timer)
-        this.#wake = () => {}
-        resolve()
-      }
-      const timer = setTimeout(end, ms)
-      this.#wake = end
-    })
+  isFenced(error: unknown): boolean {
+    return error instanceof Fenced || (error instanceof CommitUnknown && error.isFenced)
+  }
+
+  failed(error: unknown, retryInMs: number): void {
+    this.#options.onError(error, retryInMs)
+  }
+
+  fenced(): void {
+    const { logger, partition } = this.#options
+    logger.warn({ partition }, 'another process writes the state of the partition now')
   }
 }

@@ -41,7 +41,7 @@ class ClusterState {
   /** Folds what the topic has in another shape. */
   readonly #own: Follower
   readonly #ledgers = new LedgersOf()
-  #owners: Owners<StateOwner> | undefined
+  #owners: Owners | undefined
   #starting: Promise<void> | undefined
   #isStopping = false
   #trouble: unknown
@@ -109,7 +109,7 @@ class ClusterState {
     while (!this.#isStopping && this.#owners === undefined) {
       try {
         this.#owners = await Owners.start({
-          ...{ client: log.client, logger, metrics, owned: this.#owned, fixed: undefined },
+          ...{ client: log.client, logger, metrics, owned: this.#owned.map(({ loop }) => loop), fixed: undefined },
           ...{ group: `${config.KAFKA_PREFIX}.state`, topic: log.topics.state },
         })
         this.#trouble = undefined
@@ -121,7 +121,7 @@ class ClusterState {
   }
 
   wake(): void {
-    for (const owner of this.#owned) if (owner.standing === 'owned') owner.wake()
+    for (const { loop } of this.#owned) loop.wake()
     this.#own.wake()
   }
 

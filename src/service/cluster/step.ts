@@ -5,8 +5,7 @@ import { emptyHead, seal } from '../../ledger/seal.ts'
 import type { TakenEvent } from '../../log/intake.ts'
 import type { IntakeJob } from '../../log/kafka/intake-record.ts'
 import type { PlacedBatch, Step } from '../../log/kafka/records.ts'
-import type { LogReader } from '../../log/port.ts'
-import { identityText } from '../answers.ts'
+import { identityText, type LogReader } from '../../log/port.ts'
 import type { Signer } from '../signer.ts'
 
 /** A job, and the offset of the intake record that held it. */
@@ -52,19 +51,18 @@ export async function makeStep(options: StepOptions, jobs: readonly PlacedJob[])
     else nowhere.push(placed)
   }
   const stuck = new Map<string, { offset: number; fault: Fault }>()
-  const batches: PlacedBatch[] = []
-  await Promise.all(
+  const made = await Promise.all(
     [...byLedger].map(async ([ledger, own]) => {
       try {
-        const batch = await batchOf(options, ledger, await freshOf(options, ledger, own))
-        if (batch !== undefined) batches.push(batch)
+        return await batchOf(options, ledger, await freshOf(options, ledger, own))
       } catch (error) {
         if (!(error instanceof Fault)) throw error
         stuck.set(ledger, { offset: own[0]?.offset ?? 0, fault: error })
+        return undefined
       }
     }),
   )
-  return { batches, nowhere, stuck }
+  return { batches: made.filter(batch => batch !== undefined), nowhere, stuck }
 }
 
 /** Events whose identity has no place yet, each once, with the offsets that they came from. */

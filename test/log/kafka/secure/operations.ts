@@ -1,6 +1,6 @@
 import kafkajs from 'kafkajs'
 import { type KafkaAccess, KafkaRefused } from '../../../../src/log/kafka/access.ts'
-import type { KafkaClient } from '../../../../src/log/kafka/client.ts'
+import { type KafkaClient, sessionMs } from '../../../../src/log/kafka/client.ts'
 import { kafkajsClient } from '../../../../src/log/kafka/kafkajs.ts'
 import { kafkajsAccess } from '../../../../src/log/kafka/kafkajs-access.ts'
 import { refusalOf } from '../../../../src/log/kafka/kafkajs-refusal.ts'
@@ -97,7 +97,9 @@ async function cut({ raw }: Clients, topic: string): Promise<void> {
 }
 
 async function joinGroup({ raw }: Clients, groupId: string, topic: string): Promise<void> {
-  const consumer = raw.consumer({ groupId, allowAutoTopicCreation: false, maxWaitTimeInMs: 100 })
+  // As the service joins: whoever didn't get to leave is waited for, and for no longer than a connection may be silent.
+  const times = { maxWaitTimeInMs: 100, sessionTimeout: sessionMs, rebalanceTimeout: sessionMs, heartbeatInterval: 300 }
+  const consumer = raw.consumer({ groupId, allowAutoTopicCreation: false, ...times })
   try {
     await consumer.connect()
     await consumer.subscribe({ topic })

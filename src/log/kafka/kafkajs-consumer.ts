@@ -1,0 +1,82 @@
+import type kafkajs from 'kafkajs'
+import type { Consumer, ConsumerConfig } from 'kafkajs'
+
+export type Kafka = InstanceType<typeof kafkajs.Kafka>
+
+const restartMs = 1_000
+
+export interface LastingOptions {
+  readonly kafka: Kafka
+  /** Asked for each consumer that is made. */
+  readonly config: () => ConsumerConfig
+  /** Listens, subscribes and runs it; it is connected. */
+  readonly begin: (consumer: Consumer) => Promise<void>
+  /** It gave up, or could not be made anew; the next try follows. */
+  readonly onTrouble: (error: unknown) => void
+}
+
+/**
+ * A consumer that is made anew whenever it gives up. kafkajs would start the old one again, in whose group its own dead member
+ * is still waited for.
+ */
+export class LastingConsumer {
+  readonly #options: LastingOptions
+  #current: Consumer | undefined
+  #restart: NodeJS.Timeout | undefined
+  #isClosed = false
+
+  constructor(options: LastingOptions) {
+    this.#options = options
+  }
+
+  /** The one that reads now: what comes of an earlier one, or after the end, counts no more. */
+  isCurrent(consumer: Consumer): boolean {
+    return consumer === this.#current && !this.#isClosed
+  }
+
+  get current(): Consumer | undefined {
+    return this.#current
+  }
+
+  async start(): Promise<void> {
+    const { kafka, config, begin, onTrouble } = this.#options
+    const consumer = kafka.consumer({
+      // The first group of a young cluster waits until its coordinator is there.
+      retry: {
+        ...{ initialRetryTime: 50, multiplier: 2, maxRetryTime: 1_000, retries: 10 },
+        restartOnFailure: async () => false,
+      },
+      allowAutoTopicCreation: false,
+      ...config(),
+    })
+    consumer.on(consumer.events.CRASH, ({ payload }) => {
+      if (!this.isCurrent(consumer)) return
+      onTrouble(payload.error)
+      this.#again()
+    })
+    this.#current = consumer
+    try {
+      await consumer.connect()
+      await begin(consumer)
+    } catch (error) {
+      await consumer.disconnect().catch(() => {})
+      throw error
+    }
+  }
+
+  #again(): void {
+    this.#restart = setTimeout(() => {
+      if (this.#isClosed) return
+      this.start().catch(error => {
+        this.#options.onTrouble(error)
+        this.#again()
+      })
+    }, restartMs)
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    clearTimeout(this.#restart)
+    await this.#current?.disconnect().catch(() => {})
+  }
+}
