@@ -1,6 +1,6 @@
-import { Sleeper } from '../base/sleeper.ts'
 import type { StoredEntry } from '../ledger/entry.ts'
 import type { LogReader } from '../log/port.ts'
+import { Sleeper } from './sleeper.ts'
 
 /** A view as its follower sees it: where it stands, and one durable step that takes the next entries. */
 export interface View {

@@ -139,7 +139,7 @@ export class Connection {
     const read = clientOf(url, reader, database, readMsMax, readerSettings)
     const migrator = clientOf(url, writer, 'default', writeMsMax, writerSettings)
     const place = { database, ...(cluster !== undefined && { cluster }) }
-    const migrated = migrate(migrator, place).finally(() => migrator.close())
+    const migrated = migrate(migrator, place).finally(() => void migrator.close())
     // Whoever asks next waits for it and hears of its failure; until then nobody does.
     migrated.catch(() => {})
     this.#clients = { of, writer: write, reader: read, migrator, migrated }

@@ -1,4 +1,4 @@
-import { Sleeper } from '../../base/sleeper.ts'
+import { Sleeper } from '../sleeper.ts'
 
 /** How a partition stands with this process. */
 export type Standing = 'taking-over' | 'owned' | 'fenced' | 'failing' | 'stopped'
