@@ -101,6 +101,8 @@ export const sessionMs = 6_000
 export interface Share {
   /** When the group last confirmed that this process is one of it, by `performance.now()`. */
   readonly confirmedAtMs: number
+  /** Leaves a partition to others for a minute, where there are any: this process can't work on it. The group shares out anew. */
+  avoid(partition: number): Promise<void>
   /** Gives its partitions up, for others to have at once. */
   close(): Promise<void>
 }

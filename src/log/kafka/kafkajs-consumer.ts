@@ -52,7 +52,7 @@ export class LastingConsumer {
     consumer.on(consumer.events.CRASH, ({ payload }) => {
       if (!this.isCurrent(consumer)) return
       onTrouble(payload.error)
-      this.#again()
+      this.#startLater()
     })
     this.#current = consumer
     try {
@@ -64,14 +64,26 @@ export class LastingConsumer {
     }
   }
 
-  #again(): void {
+  /** Gives the one that reads up, and makes it anew. */
+  async again(): Promise<void> {
+    const before = this.#current
+    this.#current = undefined
+    clearTimeout(this.#restart)
+    await before?.disconnect().catch(() => {})
+    if (!this.#isClosed && this.#current === undefined) this.#startNow()
+  }
+
+  #startLater(): void {
     this.#restart = setTimeout(() => {
-      if (this.#isClosed) return
-      this.start().catch(error => {
-        this.#options.onTrouble(error)
-        this.#again()
-      })
+      if (!this.#isClosed) this.#startNow()
     }, restartMs)
+  }
+
+  #startNow(): void {
+    this.start().catch(error => {
+      this.#options.onTrouble(error)
+      this.#startLater()
+    })
   }
 
   async close(): Promise<void> {

@@ -20,7 +20,7 @@ export interface OwnedWork {
 }
 
 const retryMsMin = 50
-const retryMsMax = 10_000
+const retryMsMax = 5_000
 
 /**
  * The life of a partition in this process: taken over, worked on step by step, and let go. What the work believes is what was
@@ -34,6 +34,7 @@ export class OwnedLoop {
   readonly #sleeper = new Sleeper()
   #standing: Standing = 'stopped'
   #fencedAtMs = 0
+  #failingSinceMs: number | undefined
   #running: Promise<void> = Promise.resolve()
   /** Counts the times that it was told to start or stop; a run ends when its time is over. */
   #turn = 0
@@ -52,6 +53,11 @@ export class OwnedLoop {
   /** When another process took the partition over, by `performance.now()`. */
   get fencedAtMs(): number {
     return this.#fencedAtMs
+  }
+
+  /** Since when no step has succeeded for errors, by `performance.now()`; `undefined` when none is in the way. */
+  get failingSinceMs(): number | undefined {
+    return this.#failingSinceMs
   }
 
   /** Whether it was told to start, and not to stop since. */
@@ -110,6 +116,7 @@ export class OwnedLoop {
         while (isWanted()) {
           await work.step()
           waitMs = retryMsMin
+          this.#failingSinceMs = undefined
         }
       } catch (error) {
         await work.letGo()
@@ -122,11 +129,13 @@ export class OwnedLoop {
           return
         }
         this.#standing = 'failing'
+        this.#failingSinceMs ??= performance.now()
         work.failed(error, waitMs)
         await this.rest(waitMs)
       }
     }
     await work.letGo()
+    this.#failingSinceMs = undefined
     if (!this.#isMeant) this.#standing = 'stopped'
   }
 }

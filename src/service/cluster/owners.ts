@@ -20,6 +20,9 @@ export interface OwnersOptions {
 const lookMs = 1_000
 /** A word of the group counts when it came so long after the partition was taken: by then a member that was given up knows. */
 const confirmedMs = 2_000
+/** A partition that could not be worked on for so long is left to another process; and how often that is tried. */
+const failingMsMax = 8_000
+const avoidEveryMs = 60_000
 /** Nobody confirms a partition that is assigned by hand: a transaction that took too long looks like another owner. */
 const fixedWaitMs = 2 * sessionMs
 
@@ -35,6 +38,7 @@ export class Owners {
   #share: Share | undefined
   #looking: NodeJS.Timeout | undefined
   #trouble: unknown
+  readonly #avoidedAtMs = new Map<number, number>()
 
   private constructor(options: OwnersOptions) {
     this.#options = options
@@ -90,7 +94,19 @@ export class Owners {
     for (const number of this.#assigned) {
       const one = this.#options.owned[number]
       if (one?.standing === 'fenced' && sureAtMs > one.fencedAtMs) one.start()
+      if (performance.now() - (one?.failingSinceMs ?? Number.POSITIVE_INFINITY) > failingMsMax) this.#avoid(number)
     }
+  }
+
+  /** Leaves a partition to another process, which may reach what this one doesn't: a broker that only others get through to. */
+  #avoid(number: number): void {
+    const { fixed, group, logger } = this.#options
+    const now = performance.now()
+    if (fixed !== undefined || this.#share === undefined || now - (this.#avoidedAtMs.get(number) ?? 0) < avoidEveryMs)
+      return
+    this.#avoidedAtMs.set(number, now)
+    logger.warn({ group, partition: number }, 'a partition can not be worked on here; another process may have it')
+    void this.#share.avoid(number)
   }
 
   /** Gives all partitions up, each at the end of a step. */

@@ -1,18 +1,21 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { shareOut } from '../../../src/log/kafka/sticky.ts'
+import { type Claim, shareOut } from '../../../src/log/kafka/sticky.ts'
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n)
+const having = (had: Readonly<Record<string, readonly number[]>>): Map<string, Claim> =>
+  new Map(Object.entries(had).map(([member, had]) => [member, { had, unfit: [] }]))
+const shared = (shares: ReadonlyMap<string, readonly number[]>) => Object.fromEntries(shares)
+
+const some = fc.array(fc.nat(12), { maxLength: 8 })
+const name = fc.string({ minLength: 1, maxLength: 3 })
 
 describe('sharing partitions out', () => {
   it('gives each to one member, and none more than one above another, whatever they say they had', () => {
-    const had = fc.dictionary(fc.string({ minLength: 1, maxLength: 3 }), fc.array(fc.nat(12), { maxLength: 8 }), {
-      minKeys: 1,
-    })
     fc.assert(
-      fc.property(had, fc.nat(10), (claims, count) => {
-        const shares = shareOut(new Map(Object.entries(claims)), numbers(count))
+      fc.property(fc.dictionary(name, some, { minKeys: 1 }), fc.nat(10), (had, count) => {
+        const shares = shareOut(having(had), numbers(count))
         assert.deepEqual(
           [...shares.values()].flat().sort((a, b) => a - b),
           numbers(count),
@@ -23,34 +26,41 @@ describe('sharing partitions out', () => {
     )
   })
 
+  it('gives each to one member that is fit for it, if any is', () => {
+    const claims = fc.dictionary(name, fc.record({ had: some, unfit: some }), { minKeys: 1 })
+    fc.assert(
+      fc.property(claims, fc.nat(10), (claims, count) => {
+        const shares = shareOut(new Map(Object.entries(claims)), numbers(count))
+        assert.deepEqual(
+          [...shares.values()].flat().sort((a, b) => a - b),
+          numbers(count),
+        )
+        for (const [member, share] of shares) {
+          for (const partition of share) {
+            const isFit = !claims[member]?.unfit.includes(partition)
+            assert.ok(isFit || Object.values(claims).every(({ unfit }) => unfit.includes(partition)))
+          }
+        }
+      }),
+    )
+  })
+
   it('moves nothing that need not move', () => {
-    const had = new Map([
-      ['a', [0, 1, 2]],
-      ['b', [3, 4, 5]],
+    const had = { a: [0, 1, 2], b: [3, 4, 5] }
+    assert.deepEqual(shared(shareOut(having(had), numbers(6))), had)
+    assert.deepEqual(shared(shareOut(having({ ...had, c: [] }), numbers(6))), { a: [0, 1], b: [3, 4], c: [2, 5] })
+    assert.deepEqual(shared(shareOut(having({ a: had.a }), numbers(6))), { a: numbers(6) })
+  })
+
+  it('moves what a member can not work on, and that alone', () => {
+    const claims = new Map<string, Claim>([
+      ['a', { had: [1], unfit: [0] }],
+      ['b', { had: [2, 3], unfit: [] }],
     ])
-    assert.deepEqual(shareOut(had, numbers(6)), had)
-    const joined = shareOut(new Map([...had, ['c', []]]), numbers(6))
-    assert.deepEqual(joined.get('a'), [0, 1])
-    assert.deepEqual(joined.get('b'), [3, 4])
-    assert.deepEqual(joined.get('c'), [2, 5])
-    had.delete('b')
-    assert.deepEqual(shareOut(had, numbers(6)).get('a'), numbers(6))
+    assert.deepEqual(shared(shareOut(claims, numbers(4))), { a: [1], b: [0, 2, 3] })
   })
 
   it('gives nothing to a member that there is no partition for', () => {
-    const shares = shareOut(
-      new Map([
-        ['a', [0]],
-        ['b', []],
-      ]),
-      numbers(1),
-    )
-    assert.deepEqual(
-      [...shares],
-      [
-        ['a', [0]],
-        ['b', []],
-      ],
-    )
+    assert.deepEqual(shared(shareOut(having({ a: [0], b: [] }), numbers(1))), { a: [0], b: [] })
   })
 })
