@@ -136,7 +136,7 @@ export const faults = {
     status: 500,
     title: 'A search row is not the entry that it stands for',
     retry: false,
-    hint: 'The log is untouched, the rows are not: find out who changed them; then stop, `aep-ledger rebuild --search`, start.',
+    hint: 'The log is untouched, the rows are not: find out who changed them; then `aep-ledger rebuild --search`.',
   },
   'not-ready': {
     status: 503,

@@ -105,7 +105,7 @@ export class HeldRows implements EventSearch, Pick<RowSink, 'insert'> {
       throw new Fault(
         'query-unavailable',
         `The rows of ${ledger} in ClickHouse are another installation's: give each installation a database of its own ` +
-          '(AEP_LEDGER_CLICKHOUSE_DATABASE). Where that other one is no more, stop this service, remove its rows with `aep-ledger rebuild --search`, and start.',
+          '(AEP_LEDGER_CLICKHOUSE_DATABASE). Where that other one is no more, put the rows of this one in their place with `aep-ledger rebuild --search`.',
       )
     }
     for (const seq of new Set([...(position >= 0 ? [0, position] : []), last])) {

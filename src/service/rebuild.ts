@@ -6,14 +6,15 @@ import type { LogReader } from '../log/port.ts'
 import type { ViewStore } from '../projections/store.ts'
 import { type ClickHouse, openClickHouse } from '../query/clickhouse.ts'
 import { startEngine } from '../query/engine.ts'
+import { type RemakeLog, remakeRows } from '../query/remake.ts'
 import { type RowFinding, rowsAgainst } from '../query/rows-against.ts'
 import type { Config } from './config.ts'
 import { engineFolder, hashLeaf, serverOf } from './search.ts'
 import { type StateFinding, stateAgainst } from './state-view.ts'
 
 /**
- * What `aep-ledger rebuild` does to a stopped service beside `rebuildState`: whoever calls holds the log's writer lock, so
- * that nobody else writes views or rows.
+ * What `aep-ledger rebuild` does beside `rebuildState`. But for the rows of a server, whoever calls holds the log's writer lock,
+ * so that nobody else writes views or rows.
  */
 
 /** Holds the state view against a fold from nothing, which is made in a folder for the time being. */
@@ -31,19 +32,12 @@ export async function* checkState(
   }
 }
 
-/** Removes the rows of search, so that the next start inserts them again: of an engine of our own, the engine's folder. */
-export async function removeRows(config: Config, log: LogReader): Promise<void> {
-  if (config.CLICKHOUSE_URL === undefined) {
-    rmSync(engineFolder(config), { recursive: true, force: true })
-    return
-  }
-  const rows = await openClickHouse(serverOf(config), { hashLeaf })
-  try {
-    for (const ledger of await log.ledgers()) await rows.remove(ledger)
-  } finally {
-    await rows.close()
-  }
-}
+/** Removes the service's own engine and its rows, so that the next start inserts them again. */
+export const removeEngine = (config: Config): void => rmSync(engineFolder(config), { recursive: true, force: true })
+
+/** Makes the rows of a ClickHouse server again beside those that serve; the services that use it may run. */
+export const remakeServerRows = (config: Config, log: RemakeLog, onMade: (rows: number) => void): Promise<number> =>
+  remakeRows(serverOf(config), log, { hashLeaf, onMade })
 
 /** Holds every row of search against the log; `onRead` hears how many entries were compared. */
 export async function* checkRows(

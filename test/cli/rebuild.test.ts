@@ -7,7 +7,7 @@ import { sampleStream } from '../../infra/sample-stream.ts'
 import { type Serving, serve } from '../../infra/serve.ts'
 import { utf8 } from '../../src/base/bytes.ts'
 import { openEmbedded } from '../../src/log/embedded/open.ts'
-import { startEngine } from '../../src/query/engine.ts'
+import { type Engine, startEngine } from '../../src/query/engine.ts'
 import { stateView } from '../../src/service/state-rows.ts'
 import { noEngine } from '../query/folders.ts'
 import { cli, inFolder } from './run.ts'
@@ -41,13 +41,17 @@ async function damage(data: string, query: string): Promise<void> {
   const engine = await startEngine({ dir: join(data, 'clickhouse') })
   try {
     await engine.ready
-    const { origin, pathname } = new URL(engine.url)
-    const client = createClient({ url: origin, pathname, ...engine.writer, log: { level: 127 } })
-    await client.command({ query, clickhouse_settings: { mutations_sync: '2' } })
-    await client.close()
+    await changeRows(engine, query)
   } finally {
     await engine.close()
   }
+}
+
+async function changeRows({ url, writer }: Engine, query: string): Promise<void> {
+  const { origin, pathname } = new URL(url)
+  const client = createClient({ url: origin, pathname, ...writer, log: { level: 127 } })
+  await client.command({ query, clickhouse_settings: { mutations_sync: '2' } })
+  await client.close()
 }
 
 describe('aep-ledger rebuild', () => {
@@ -122,5 +126,38 @@ describe('aep-ledger rebuild', () => {
     const { code, err } = await cli(['rebuild', '--data-dir', '/nonexistent'])
     assert.equal(code, 2)
     assert.match(err, /is no data folder/)
+  })
+
+  it('makes the rows of a server again while the service answers from the old ones', { skip: noEngine }, async () => {
+    await inFolder(async dir => {
+      const engine = await startEngine({ dir: join(dir, 'server') })
+      await engine.ready
+      const env = {
+        ...quiet,
+        AEP_LEDGER_CLICKHOUSE_URL: engine.url,
+        AEP_LEDGER_CLICKHOUSE_USER: engine.writer.username,
+        AEP_LEDGER_CLICKHOUSE_PASSWORD: engine.writer.password,
+      }
+      const data = join(dir, 'data')
+      const serving = await serve(data, env)
+      try {
+        await fill(serving, 300)
+        await searched(serving)
+        await changeRows(engine, 'ALTER TABLE aep_ledger.entry_rows UPDATE terms = [] WHERE seq IN (5, 6)')
+        const mended = await cli(['rebuild', '--search', '--data-dir', data], { env })
+        assert.deepEqual(
+          [mended.code, mended.out],
+          [0, 'search: 301 rows are made again, and took the place of the old ones\n'],
+          mended.err,
+        )
+        assert.equal((await searched(serving)).items?.length, 301)
+        await serving.stop()
+        const checked = await cli(['rebuild', '--check', '--search', '--data-dir', data], { env })
+        assert.equal(checked.code, 0, checked.out + checked.err)
+      } finally {
+        await serving.kill()
+        await engine.close()
+      }
+    })
   })
 })

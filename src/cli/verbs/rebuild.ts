@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
-import { openEmbedded } from '../../log/embedded/open.ts'
+import { openEmbedded, openEmbeddedReader } from '../../log/embedded/open.ts'
 import type { LogReader } from '../../log/port.ts'
 import type { Config } from '../../service/config.ts'
 import type { Context } from '../context.ts'
@@ -22,8 +22,10 @@ export function rebuildVerb(context: Context): Command {
   return new Command('rebuild')
     .summary('make views again from the log, or check them against it')
     .description(
-      'For a stopped service: folds the state view (leases, keys, emitters) again from the log, and removes the rows of search, which ' +
-        'the next start inserts again. The log is read and never changed. With --check it changes nothing and says where views differ from the log.',
+      'Folds the state view (leases, keys, emitters) again from the log, and makes the rows of search again. The rows of a ClickHouse server ' +
+        '(AEP_LEDGER_CLICKHOUSE_URL) are made beside the old ones, which serve until the new ones take their place: services may run. ' +
+        'Everything else is for a stopped service: its own ClickHouse is removed, and filled again by the next start. ' +
+        'The log is read and never changed. With --check it changes nothing and says where views differ from the log.',
     )
     .option('--data-dir <dir>', 'data folder (AEP_LEDGER_DATA_DIR; ./data)')
     .option('--state', 'the state view alone')
@@ -33,33 +35,36 @@ export function rebuildVerb(context: Context): Command {
       'after',
       `\nExit codes: 0 done, or nothing differs · 10 something differs · 75 the service runs\n${examples(
         ['rebuild --check', 'are the views of ./data what the log adds up to?'],
-        ['rebuild --search', 'rows were damaged: the next start inserts them again'],
+        ['rebuild --search', 'rows were damaged: they are made again'],
       )}`,
     )
     .action((options: RebuildVerbOptions) => rebuild(context, options))
 }
 
 type OpenLog = Awaited<ReturnType<typeof openEmbedded>>
-type Part = (context: Context, log: OpenLog, config: Config) => Promise<void>
 
 async function rebuild(context: Context, options: RebuildVerbOptions): Promise<void> {
   const dir = options.dataDir ?? dataDirOf(context.env)
   if (!existsSync(join(dir, 'log'))) throw usageError(`${dir} is no data folder.`, 'Name one with --data-dir.')
   const config = await configOf(context, dir)
   const all = options.state === undefined && options.search === undefined
-  // Whoever holds the log for writing is the only one who writes views and rows.
-  const log = await openEmbedded(dir)
-  try {
-    const parts: { readonly state: Part; readonly search: Part } =
-      options.check === true ? { state: checkState, search: checkSearch } : { state, search }
-    if (all || options.state === true) await parts.state(context, log, config)
-    if (all || options.search === true) {
-      if (config.SEARCH === 'off') await context.out.line('search: switched off (AEP_LEDGER_SEARCH=off)')
-      else await parts.search(context, log, config)
+  const isOff = config.SEARCH === 'off'
+  const search = (all || options.search === true) && !isOff
+  const isBeside = search && options.check !== true && config.CLICKHOUSE_URL !== undefined
+  if (all || options.state === true || (search && !isBeside)) {
+    // Whoever holds the log for writing is the only one who writes views and rows.
+    const log = await openEmbedded(dir)
+    try {
+      const parts =
+        options.check === true ? { state: checkState, search: checkSearch } : { state, search: removeSearch }
+      if (all || options.state === true) await parts.state(context, log)
+      if (search && !isBeside) await parts.search(context, log, config)
+    } finally {
+      await log.close()
     }
-  } finally {
-    await log.close()
   }
+  if (isBeside) await remakeSearch(context, dir, config)
+  if (isOff && (all || options.search === true)) await context.out.line('search: switched off (AEP_LEDGER_SEARCH=off)')
 }
 
 async function configOf(context: Context, dir: string): Promise<Config> {
@@ -76,10 +81,22 @@ async function state(context: Context, log: OpenLog): Promise<void> {
   await context.out.line(`state: folded again from ${counted(bar.done())} entries`)
 }
 
-async function search(context: Context, log: OpenLog, config: Config): Promise<void> {
-  const { removeRows } = await import('../../service/rebuild.ts')
-  await removeRows(config, log)
+async function removeSearch(context: Context, _: OpenLog, config: Config): Promise<void> {
+  const { removeEngine } = await import('../../service/rebuild.ts')
+  removeEngine(config)
   await context.out.line('search: the rows are removed; the next start inserts them again')
+}
+
+async function remakeSearch(context: Context, dir: string, config: Config): Promise<void> {
+  const { remakeServerRows } = await import('../../service/rebuild.ts')
+  const log = await openEmbeddedReader(dir)
+  try {
+    const bar = await barOf(context, log, 'Inserting')
+    const made = await remakeServerRows(config, log, bar.at).finally(bar.end)
+    await context.out.line(`search: ${counted(made)} rows are made again, and took the place of the old ones`)
+  } finally {
+    await log.close()
+  }
 }
 
 async function checkState(context: Context, log: OpenLog): Promise<void> {

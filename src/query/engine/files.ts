@@ -94,7 +94,7 @@ export const usersXml = ({ writer, reader }: EngineFiles): string => `<clickhous
 const databases = `${databaseDefault}*.*`
 
 const writerGrants = [
-  `SELECT, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP TABLE, DROP VIEW, TRUNCATE, OPTIMIZE ON ${databases}`,
+  `SELECT, INSERT, ALTER, CREATE DATABASE, DROP DATABASE, CREATE TABLE, CREATE VIEW, DROP TABLE, DROP VIEW, TRUNCATE, OPTIMIZE ON ${databases}`,
   'TABLE ENGINE ON MergeTree',
   'TABLE ENGINE ON ReplacingMergeTree',
   'TABLE ENGINE ON SummingMergeTree',
