@@ -66,8 +66,7 @@ export class Partition {
     const writer = await client.writer(transactionalId)
     try {
       const place = { topic: topics.ledger, partition: number }
-      // The take-over has ended what was under way: an end that is too low now is no matter of waiting.
-      const end = await this.#catchUp(0)
+      const end = await this.#catchUp()
       // What this process writes it keeps itself.
       tail.pause(place)
       await this.#checkHeads()
@@ -81,12 +80,12 @@ export class Partition {
     }
   }
 
-  /** Reads up to the end without taking anything over; the offset of the end. `patienceMs`: as of `boundsFrom`. */
-  async #catchUp(patienceMs: number): Promise<number> {
+  /** Reads up to the end without taking anything over; the offset of the end. */
+  async #catchUp(): Promise<number> {
     const { client, replica, topics, number } = this.#parts
     const place = { topic: topics.ledger, partition: number }
     const position = replica.position(number)
-    const { low, end } = await boundsFrom(position, () => client.bounds(place), patienceMs)
+    const { low, end } = await boundsFrom(position, () => client.bounds(place), shownMsMax)
     if (low > 0) {
       throw new LogUnreadable(
         `${placeText(place)} has lost its records before offset ${low}. Restore it, or name another cluster.`,
@@ -103,7 +102,7 @@ export class Partition {
 
   /** Resolves when everything that is committed now is in the replica. */
   async current(): Promise<void> {
-    if (this.#writer === undefined) await this.#catchUp(markersMsMax)
+    if (this.#writer === undefined) await this.#catchUp()
   }
 
   /** Whether readers of committed records are shown all that is in the replica; waits for that, `patienceMs` at most. */
@@ -201,16 +200,17 @@ export class Partition {
   }
 }
 
-/** How long the markers of a commit that was answered may be under way. */
-const markersMsMax = 10_000
-const markersLookMs = 50
+/** How long what was committed may not be shown: its markers are under way, or a broker has just become leader. */
+const shownMsMax = 10_000
+const shownLookMs = 50
 
 /**
  * The bounds of a place, once it ends no earlier than at `position`, or as they are after `patienceMs`. A commit is answered
- * before its markers are written, and until they are its records count as not there: a replica knows of them before.
+ * before its markers are written, and a broker that becomes leader, or comes back, shows for a moment less than it has: a replica
+ * knows of records before.
  */
 async function boundsFrom(position: number, look: () => Promise<Bounds>, patienceMs: number): Promise<Bounds> {
-  for (const untilMs = performance.now() + patienceMs; ; await sleep(markersLookMs)) {
+  for (const untilMs = performance.now() + patienceMs; ; await sleep(shownLookMs)) {
     const bounds = await look()
     if (bounds.low > 0 || bounds.end >= position || performance.now() > untilMs) return bounds
   }
