@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, describe, it } from 'node:test'
 import { openEmbedded, openEmbeddedReader } from '../../src/log/embedded/open.ts'
 import { NotWritten } from '../../src/log/port.ts'
+import { mountDisk, noMount, unmountDisk } from '../infra/disks.ts'
 import { batchAfter } from './batches.ts'
 import type { Said } from './child.ts'
 import { newFolder } from './folders.ts'
@@ -11,21 +12,18 @@ import { Child, done, failed, missing, run } from './processes.ts'
 
 const mounted: string[] = []
 afterEach(() => {
-  for (const folder of mounted.splice(0)) run('umount', '-l', folder)
+  for (const folder of mounted.splice(0)) unmountDisk(folder)
 })
 
 /** A disk of its own, of this size. */
 function newDisk(bytes: number): string {
   const folder = newFolder()
-  run('mount', '-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', folder)
+  mountDisk(folder, bytes)
   mounted.push(folder)
   return folder
 }
 
 const isRoot = process.getuid?.() === 0
-const noMount = isRoot
-  ? missing('sh', '-c', 'd=$(mktemp -d) && mount -t tmpfs tmpfs $d && umount $d && rmdir $d')
-  : 'only root may mount a disk'
 const someone = 65_534
 
 const notWritten = (reason: NotWritten['reason'], message: RegExp) => (error: unknown) => {
