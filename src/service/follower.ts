@@ -43,6 +43,8 @@ interface Failure {
 interface Step {
   /** Whether there was anything to fold. */
   readonly took: boolean
+  /** Whether a whole step more is there already: then it goes on without a rest. */
+  readonly isFar: boolean
   /** Whether any ledger, or there being none yet, is without a failure. */
   readonly others: boolean
 }
@@ -129,9 +131,9 @@ export class Follower {
     while (!this.#stopping) {
       this.#woken = false
       await this.#defer()
-      const { took, others } = await this.#step()
+      const { took, isFar, others } = await this.#step()
       const retryMs = this.#nextRetryMs()
-      if (took) await this.#sleep(this.#waiting.length > 0 ? 0 : this.#options.restMs, 'hurried')
+      if (took) await this.#sleep(isFar || this.#waiting.length > 0 ? 0 : this.#options.restMs, 'hurried')
       // News helps nobody while nothing can be followed.
       else if (!others) await this.#sleep(retryMs, 'stopped')
       else if (!this.#woken) await this.#sleep(Math.min(idleMs, retryMs), 'woken')
@@ -151,30 +153,33 @@ export class Follower {
   async #step(): Promise<Step> {
     const failed: Failure[] = []
     let took = false
+    let isFar = false
     const ledgers = await this.#attempt('', () => this.#options.log.ledgers(), failed)
     for (const ledger of ledgers ?? []) {
       if (this.#stopping) break
       if ((this.#failures.get(ledger)?.retryAtMs ?? 0) > performance.now()) continue
-      took = (await this.#attempt(ledger, () => this.#take(ledger), failed)) === true || took
+      const left = await this.#attempt(ledger, () => this.#take(ledger), failed)
+      took ||= left !== undefined
+      isFar ||= (left ?? 0) >= this.#options.batch
     }
     const [first] = failed
     // What is stopped under its hands is no failure.
     if (first !== undefined && !this.#stopping) this.#options.onError(first.error, first.retryMs)
     const others = ledgers?.length === 0 || ledgers?.some(ledger => !this.#failures.has(ledger)) === true
-    return { took, others }
+    return { took, isFar, others }
   }
 
-  /** One batch of one ledger; true when there was any. */
-  async #take(ledger: string): Promise<boolean> {
+  /** One batch of one ledger; how many entries are left after it, `undefined` when there was none to take. */
+  async #take(ledger: string): Promise<number | undefined> {
     const { log, view, batch } = this.#options
     const position = await view.position(ledger)
     this.#reach(ledger, position)
     const entries = await log.read(ledger, position + 1, batch)
     const last = entries.at(-1)
-    if (last === undefined) return false
+    if (last === undefined) return undefined
     await view.take(ledger, entries)
     this.#reach(ledger, last.seq)
-    return true
+    return ((await log.head(ledger))?.seq ?? last.seq) - last.seq
   }
 
   /** What `work` gives; when it fails, the failure is noted under `ledger`, which then rests longer than the last time. */

@@ -5,6 +5,7 @@ import { Fault } from '../base/fault.ts'
 import { nodeSuite } from '../crypto/node.ts'
 import { type LeafHash, leafHashOf } from '../ledger/entry.ts'
 import type { LogReader } from '../log/port.ts'
+import { blockRows } from '../query/clickhouse/blocks.ts'
 import { openClickHouse } from '../query/clickhouse.ts'
 import { type Engine, startEngine } from '../query/engine.ts'
 import { HeldRows } from '../query/held-rows.ts'
@@ -46,8 +47,8 @@ export const serverOf = (config: Config): ClickHouseServer => ({
 
 export const hashLeaf = (bytes: Uint8Array): LeafHash => leafHashOf(nodeSuite, bytes)
 
-/** Entries that one insert takes. */
-const insertEntriesMax = 10_000
+/** Entries that one step takes: whole blocks. */
+const insertEntriesMax = 2 * blockRows
 /** How long the insert under way may take when the service ends. */
 const insertMsMax = 2_000
 

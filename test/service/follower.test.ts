@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { LeafHash, Seq, StoredEntry } from '../../src/ledger/entry.ts'
 import type { LogReader } from '../../src/log/port.ts'
 import { Follower, type View } from '../../src/service/follower.ts'
@@ -21,6 +22,7 @@ function rig(restMs = 0): {
   const errors: unknown[] = []
   const log = {
     ledgers: async () => ['a'],
+    head: async () => ({ seq: length - 1 }),
     read: (_: string, from: number, limit: number) => entriesTo(length, from, limit),
   } as unknown as LogReader
   const view: View = {
@@ -57,6 +59,19 @@ describe('a follower', () => {
     assert.deepEqual(
       taken.map(batch => batch.length),
       [10, 10, 5],
+    )
+    await follower.stop()
+  })
+
+  it('rests after a step only when less than another is there', async () => {
+    const { taken, grow, follower } = rig(60_000)
+    grow(35)
+    follower.start()
+    for (let tries = 0; taken.length < 3 && tries < 200; tries++) await sleep(5)
+    await sleep(50)
+    assert.deepEqual(
+      taken.map(batch => batch.length),
+      [10, 10, 10],
     )
     await follower.stop()
   })
