@@ -188,8 +188,7 @@ async function benchReading(place: Place): Promise<Row[]> {
       figure: rate(folded),
       target: 'at least 100,000/s',
       met: folded >= 100_000,
-      bound:
-        'kafkajs decodes every record on the thread that folds: reading without folding takes nearly as long',
+      bound: 'kafkajs decodes every record on the thread that folds: reading without folding takes nearly as long',
     },
   ]
 }
