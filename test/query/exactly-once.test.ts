@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { createClient } from '@clickhouse/client'
 import type { StoredEntry } from '../../src/ledger/entry.ts'
 import { openClickHouse } from '../../src/query/clickhouse.ts'
 import { type Engine, startEngine } from '../../src/query/engine.ts'
 import { type RowFinding, rowsAgainst } from '../../src/query/rows-against.ts'
+import { askEngine } from './ask.ts'
 import { newFolder, noEngine } from './folders.ts'
 import { type FollowerPlan, logOf } from './follower-main.ts'
 import { hashLeaf } from './make.ts'
@@ -35,16 +35,7 @@ describe('rows of several followers are there once', { skip: noEngine }, () => {
     folder.remove()
   })
 
-  async function ask<T>(query: string): Promise<T[]> {
-    const { origin, pathname } = new URL(engine.url)
-    const client = createClient({ url: origin, pathname, ...engine.writer, log: { level: 127 } })
-    try {
-      if (!query.startsWith('SELECT')) return await client.command({ query }).then(() => [])
-      return await (await client.query({ query, format: 'JSONEachRow' })).json<T>()
-    } finally {
-      await client.close()
-    }
-  }
+  const ask = <T>(query: string): Promise<T[]> => askEngine<T>(engine, query)
   const stored = async (ledger: string) =>
     ask<{ rows: number; seqs: number }>(
       `SELECT toUInt32(count()) AS rows, toUInt32(uniqExact(seq)) AS seqs FROM aep_ledger.entry_rows WHERE ledger = '${ledger}'`,

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createClient } from '@clickhouse/client'
 import type { StoredEntry } from '../../src/ledger/entry.ts'
 import { openClickHouse } from '../../src/query/clickhouse.ts'
 import { type Engine, startEngine } from '../../src/query/engine.ts'
 import { type RemakeLog, remakeRows } from '../../src/query/remake.ts'
 import { rowsAgainst } from '../../src/query/rows-against.ts'
+import { askEngine } from './ask.ts'
 import { newFolder, noEngine } from './folders.ts'
 import { logOf } from './follower-main.ts'
 import { hashLeaf } from './make.ts'
@@ -24,17 +24,7 @@ describe('rows that are made again while they serve', { skip: noEngine }, () => 
     folder.remove()
   })
 
-  async function ask<T>(query: string): Promise<T[]> {
-    const { origin, pathname } = new URL(engine.url)
-    const client = createClient({ url: origin, pathname, ...engine.writer, log: { level: 127 } })
-    try {
-      if (!query.startsWith('SELECT'))
-        return await client.command({ query, clickhouse_settings: { mutations_sync: '2' } }).then(() => [])
-      return await (await client.query({ query, format: 'JSONEachRow' })).json<T>()
-    } finally {
-      await client.close()
-    }
-  }
+  const ask = <T>(query: string): Promise<T[]> => askEngine<T>(engine, query)
   const changed = async (log: readonly StoredEntry[], ledger: string): Promise<number> => {
     const rows = await openClickHouse(engine, { hashLeaf })
     let count = 0
