@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createClient } from '@clickhouse/client'
 import { sampleStream } from '../../infra/sample-stream.ts'
 import { type Serving, serve } from '../../infra/serve.ts'
 import { utf8 } from '../../src/base/bytes.ts'
 import { openEmbedded } from '../../src/log/embedded/open.ts'
-import { type Engine, startEngine } from '../../src/query/engine.ts'
+import { startEngine } from '../../src/query/engine.ts'
 import { stateView } from '../../src/service/state-rows.ts'
+import { askEngine } from '../query/ask.ts'
 import { noEngine } from '../query/folders.ts'
 import { cli, inFolder } from './run.ts'
 
@@ -41,17 +41,10 @@ async function damage(data: string, query: string): Promise<void> {
   const engine = await startEngine({ dir: join(data, 'clickhouse') })
   try {
     await engine.ready
-    await changeRows(engine, query)
+    await askEngine(engine, query)
   } finally {
     await engine.close()
   }
-}
-
-async function changeRows({ url, writer }: Engine, query: string): Promise<void> {
-  const { origin, pathname } = new URL(url)
-  const client = createClient({ url: origin, pathname, ...writer, log: { level: 127 } })
-  await client.command({ query, clickhouse_settings: { mutations_sync: '2' } })
-  await client.close()
 }
 
 describe('aep-ledger rebuild', () => {
@@ -143,7 +136,7 @@ describe('aep-ledger rebuild', () => {
       try {
         await fill(serving, 300)
         await searched(serving)
-        await changeRows(engine, 'ALTER TABLE aep_ledger.entry_rows UPDATE terms = [] WHERE seq IN (5, 6)')
+        await askEngine(engine, 'ALTER TABLE aep_ledger.entry_rows UPDATE terms = [] WHERE seq IN (5, 6)')
         const mended = await cli(['rebuild', '--search', '--data-dir', data], { env })
         assert.deepEqual(
           [mended.code, mended.out],

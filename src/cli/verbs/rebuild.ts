@@ -48,23 +48,24 @@ async function rebuild(context: Context, options: RebuildVerbOptions): Promise<v
   if (!existsSync(join(dir, 'log'))) throw usageError(`${dir} is no data folder.`, 'Name one with --data-dir.')
   const config = await configOf(context, dir)
   const all = options.state === undefined && options.search === undefined
+  const asked = { state: all || options.state === true, search: all || options.search === true }
   const isOff = config.SEARCH === 'off'
-  const search = (all || options.search === true) && !isOff
-  const isBeside = search && options.check !== true && config.CLICKHOUSE_URL !== undefined
-  if (all || options.state === true || (search && !isBeside)) {
+  const isBeside = options.check !== true && config.CLICKHOUSE_URL !== undefined
+  const searchLocked = asked.search && !isOff && !isBeside
+  if (asked.state || searchLocked) {
     // Whoever holds the log for writing is the only one who writes views and rows.
     const log = await openEmbedded(dir)
     try {
       const parts =
         options.check === true ? { state: checkState, search: checkSearch } : { state, search: removeSearch }
-      if (all || options.state === true) await parts.state(context, log)
-      if (search && !isBeside) await parts.search(context, log, config)
+      if (asked.state) await parts.state(context, log)
+      if (searchLocked) await parts.search(context, log, config)
     } finally {
       await log.close()
     }
   }
-  if (isBeside) await remakeSearch(context, dir, config)
-  if (isOff && (all || options.search === true)) await context.out.line('search: switched off (AEP_LEDGER_SEARCH=off)')
+  if (asked.search && isOff) await context.out.line('search: switched off (AEP_LEDGER_SEARCH=off)')
+  else if (asked.search && isBeside) await remakeSearch(context, dir, config)
 }
 
 async function configOf(context: Context, dir: string): Promise<Config> {
