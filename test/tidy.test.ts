@@ -49,6 +49,9 @@ describe('the tidy rules', () => {
     assert.equal(caught(checkImports('verify/x.ts', `import { nodeSuite } from '../crypto/node.ts'`)), 1)
     assert.equal(caught(checkImports('attic/x.ts', '')), 1)
     assert.equal(caught(checkImports('base/x.ts', `export * from '../aep/json.ts'`)), 1)
+    assert.equal(caught(checkImports('log/kafka/x.ts', `import { a } from './kafkajs-writer.ts'`)), 1)
+    assert.equal(caught(checkImports('log/kafka/x.ts', `import kafkajs from 'kafkajs'`)), 1)
+    assert.equal(caught(checkImports('log/kafka/connect.ts', `export { a } from './kafkajs.ts'`)), 0)
   })
   it('catch a clock, a random number or Node in a pure room, but not in a comment', () => {
     for (const text of [

@@ -3,42 +3,35 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { isDeepStrictEqual } from 'node:util'
 import { ask, Complaint } from './ask.ts'
+import { chartRules, type Resource } from './chart-rules.ts'
 import { type Check, demandNone, withFile } from './check.ts'
-import { checkEnvironment } from './settings.ts'
+import { secretNames } from './settings.ts'
 import { kubernetesVersion, type Tools, yamlDocuments } from './tools.ts'
 
 const chart = 'infra/kubernetes/aep-ledger'
 
-/** The defaults with the one value that they leave open, and every option switched on. */
+/** The defaults with the one value that they leave open, every option switched on, and the other login at Kafka. */
 const renderings: readonly (readonly string[])[] = [
   ['--set', 'origin=ledger.example.org'],
   ['--values', join(chart, 'ci/full-values.yaml')],
+  ['--values', join(chart, 'ci/oauth-values.yaml')],
 ]
-
-interface Resource {
-  readonly kind: string
-  readonly metadata: { readonly name: string }
-}
-
-interface Workload extends Resource {
-  readonly spec: { readonly template: { readonly spec: { readonly containers: readonly Container[] } } }
-}
-
-interface Container {
-  readonly env: readonly { readonly name: string }[]
-}
 
 interface PrometheusRule extends Resource {
   readonly spec: unknown
 }
 
-/** helm lint, and each rendering against the schemas of Kubernetes and of the Prometheus operator. */
+/**
+ * helm lint, and each rendering against the schemas of Kubernetes and of the Prometheus operator, and against what the
+ * service itself takes.
+ */
 export const chartCheck: Check = {
   name: 'Helm chart',
-  tools: ['helm', 'python', 'models'],
+  tools: ['helm', 'python', 'models', 'samples'],
   async run(root, tools) {
     const helm = (...args: readonly string[]): Promise<string> => ask(join(tools.helm, 'helm'), args, { cwd: root })
     await refusesWithoutOrigin(helm)
+    demandNone([...secretSettings(root)])
     for (const values of renderings) {
       await helm('lint', chart, '--strict', '--quiet', '--kube-version', kubernetesVersion, ...values)
       const rendered = await helm('template', 'ledger', chart, '--kube-version', kubernetesVersion, ...values)
@@ -47,7 +40,7 @@ export const chartCheck: Check = {
       await withFile('rendered.yaml', rendered, file => ask(python, [...validate, file]))
       const resources = (await yamlDocuments(tools, rendered)) as readonly Resource[]
       await checkModels(resources, tools)
-      demandNone([...houseRules(resources)])
+      demandNone([...chartRules(resources, tools.samples)])
       await checkAlerts(root, resources, tools)
     }
   },
@@ -78,6 +71,60 @@ export const chartCheck: Check = {
       from: 'runbook_url: docs/"',
       to: 'for: "',
       complaint: /PrometheusRule/,
+    },
+    {
+      path: `${chart}/templates/monitoring.yaml`,
+      from: 'key: {{ .Values.secrets.metricsToken.key }}',
+      to: 'key: admin-token',
+      complaint: /ServiceMonitor sends/,
+    },
+    {
+      path: `${chart}/templates/workloads.yaml`,
+      from: '{{- if .tls.enabled }}',
+      to: '{{- if .tls.servername }}',
+      complaint: /the service warns of AEP_LEDGER_KAFKA_SASL_MECHANISM/,
+    },
+    {
+      path: `${chart}/templates/workloads.yaml`,
+      from: '"kafka-key" "KAFKA_TLS_KEY"',
+      to: '"kafka-key" "KAFKA_TLS_CERT"',
+      complaint: /KAFKA_TLS_CERT/,
+    },
+    {
+      path: `${chart}/templates/workloads.yaml`,
+      from: '- name: AEP_LEDGER_KAFKA_OAUTH_CLIENT_ID',
+      to: '- name: AEP_LEDGER_KAFKA_OAUTH_SCOPE',
+      complaint: /the service refuses AEP_LEDGER_KAFKA_SASL_MECHANISM: oauthbearer needs/,
+    },
+    {
+      path: `${chart}/templates/workloads.yaml`,
+      from: 'path: {{ $file }}',
+      to: 'path: {{ $file }}.txt',
+      complaint: /the service refuses AEP_LEDGER_INTAKE_KEY_FILE/,
+    },
+    {
+      path: `${chart}/templates/workloads.yaml`,
+      from: 'and (ne $role "follower")',
+      to: 'and (eq $role "sequencer")',
+      complaint: /keys folder/,
+    },
+    {
+      path: `${chart}/templates/_helpers.tpl`,
+      from: 'if eq .role "sequencer"',
+      to: 'if ne .role "follower"',
+      complaint: /signing key is for sequencers alone/,
+    },
+    {
+      path: `${chart}/templates/networkpolicy.yaml`,
+      from: 'range $policy.tokenEndpoint.ports',
+      to: 'range $policy.kafka.ports',
+      complaint: /does not let it reach https:\/\/id/,
+    },
+    {
+      path: `${chart}/values.schema.json`,
+      from: '|METRICS_TOKEN)',
+      to: ')',
+      complaint: /settings takes METRICS_TOKEN/,
     },
     { path: `${chart}/values.yaml`, from: 'replication: 3', to: 'replication: three', complaint: /replication/ },
     { path: `${chart}/values.yaml`, from: 'scrapers: []', to: 'scraper: []', complaint: /scraper/ },
@@ -111,18 +158,12 @@ async function checkModels(resources: readonly Resource[], tools: Tools): Promis
   }
 }
 
-function* houseRules(resources: readonly Resource[]): Generator<string> {
-  const workloads = resources.filter((resource): resource is Workload => resource.kind === 'StatefulSet')
-  if (workloads.length !== 3) yield `${workloads.length} workloads, and there are three roles`
-  for (const { metadata, spec } of workloads) {
-    for (const { env } of spec.template.spec.containers) {
-      const names = env.map(({ name }) => name)
-      yield* checkEnvironment(metadata.name, names)
-      for (const name of new Set(names)) {
-        if (names.filter(other => other === name).length > 1) yield `${metadata.name}: ${name} is given twice`
-      }
-    }
-  }
+/** What is a secret is given as one: `settings` takes no name of any. */
+function* secretSettings(root: string): Generator<string> {
+  type Schema = { properties: { settings: { propertyNames: { not: { pattern: string } } } } }
+  const schema = JSON.parse(readFileSync(join(root, chart, 'values.schema.json'), 'utf8')) as Schema
+  const refused = new RegExp(schema.properties.settings.propertyNames.not.pattern)
+  for (const name of secretNames) if (!refused.test(name)) yield `settings takes ${name}`
 }
 
 /** The rules that Kubernetes is given are the ones that were tested. */

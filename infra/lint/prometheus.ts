@@ -11,7 +11,8 @@ export const prometheusCheck: Check = {
   async run(root, tools) {
     const folder = { cwd: join(root, 'infra/prometheus') }
     const promtool = join(tools.promtool, 'promtool')
-    await ask(promtool, ['check', 'config', '--lint=all', '--lint-fatal', 'prometheus.yml'], folder)
+    // Without the files that it names: the token lies in the container alone.
+    await ask(promtool, ['check', 'config', '--syntax-only', '--lint=all', '--lint-fatal', 'prometheus.yml'], folder)
     await ask(promtool, ['check', 'rules', '--lint=all', '--lint-fatal', 'alerts.yml'], folder)
     await ask(promtool, ['test', 'rules', 'alerts.test.yml'], folder)
   },
@@ -27,6 +28,13 @@ export const prometheusCheck: Check = {
       complaint: /FAILED/,
     },
     { path: alerts, from: ' or absent(aep_ledger_partition_owned)', to: '', complaint: /no sequencer at all/ },
+    { path: alerts, from: '"lost"} unless', to: '"gone"} unless', complaint: /very first dead letter/ },
+    {
+      path: alerts,
+      from: ' or absent(aep_ledger_role{role="sequencer"})\n          or absent(aep_ledger_role{role="follower"})',
+      to: '',
+      complaint: /gone from discovery/,
+    },
     { path: alerts, from: '[10m])) > 5', to: '[10m])) > 0', complaint: /no storm/ },
   ],
 }

@@ -7,7 +7,7 @@ import { ask, markOf } from './ask.ts'
 import { helmFolder, promtoolFolder } from './programs.ts'
 
 /** What the checks are made with. Each is fetched once from its package registry, pinned, into a folder of the cache. */
-export type ToolName = 'python' | 'helm' | 'promtool' | 'models'
+export type ToolName = 'python' | 'helm' | 'promtool' | 'models' | 'samples'
 
 /** Folder of each tool that there is. */
 export type Tools = Readonly<Record<ToolName, string>>
@@ -22,6 +22,7 @@ export function toolFolder(name: ToolName, say: Say): Promise<string> {
   const python = (): Promise<string> => pythonPackages(say)
   if (name === 'python') return python()
   if (name === 'models') return models(say)
+  if (name === 'samples') return samples()
   return name === 'helm' ? helmFolder(python, say) : promtoolFolder(python, say)
 }
 
@@ -46,6 +47,28 @@ async function models(say: Say): Promise<string> {
     say('Fetching the schemas of the Prometheus operator with npm, once')
     for (const file of ['package.json', 'package-lock.json']) cpSync(join(from, file), join(partial, file))
     await run('npm', ['ci', '--prefix', partial, '--ignore-scripts', '--no-audit', '--no-fund'])
+  })
+}
+
+/** A certificate and its private key, `cert.pem` and `key.pem`, for a service that looks at what it is given. */
+async function samples(): Promise<string> {
+  const make = [
+    'req',
+    '-x509',
+    '-newkey',
+    'ed25519',
+    '-noenc',
+    '-subj',
+    '/CN=sample',
+    '-keyout',
+    'key.pem',
+    '-out',
+    'cert.pem',
+  ]
+  return filledOnce(join(cacheFolder(), `lint-samples-${markOf(make.join())}`), async partial => {
+    await ask('openssl', make, { cwd: partial }).catch(() => {
+      throw new Missing('there is no openssl 3: install it, for example with `apt-get install openssl`')
+    })
   })
 }
 

@@ -10,6 +10,7 @@ const madeToken = /^aep_([a-z0-9-]{1,32})_/
 /** The token of the environment may be any text; its record has this id. */
 const adminId = 'admin'
 const nobody = Buffer.alloc(32)
+const bearer = /^Bearer +([\x21-\x7e]+) *$/i
 
 /** A new token: its text, shown once, and the record to keep, which cannot be turned back into it. */
 export function makeToken(fields: Omit<TokenRecord, 'id' | 'sha256'>): {
@@ -75,7 +76,7 @@ export class TokenBook {
    */
   identify(authorization: string | undefined): TokenRecord {
     if (authorization === undefined) throw new Fault('unauthenticated', 'There is no Authorization header.')
-    const text = /^Bearer +([\x21-\x7e]+) *$/i.exec(authorization)?.[1]
+    const text = bearer.exec(authorization)?.[1]
     if (text === undefined) throw new Fault('unauthenticated', 'Authorization is not of the form: Bearer TOKEN.')
     const digest = hash('sha256', text, 'buffer')
     const named = this.#byId.get(madeToken.exec(text)?.[1] ?? '')
@@ -88,6 +89,12 @@ export class TokenBook {
     }
     return token
   }
+}
+
+/** Whether `authorization` carries the very token `text`: their hashes are compared, in constant time. */
+export function carries(authorization: string | undefined, text: string): boolean {
+  const given = bearer.exec(authorization ?? '')?.[1]
+  return given !== undefined && timingSafeEqual(hash('sha256', given, 'buffer'), hash('sha256', text, 'buffer'))
 }
 
 /** Whether a token of `role` may do what asks for `needed`. */

@@ -7,7 +7,7 @@ import { momentMs } from '../contract/moment.ts'
 import type { LeaseAt, LeaseFilter } from '../projections/port.ts'
 import type { Told } from '../projections/violations.ts'
 import type { Kit } from './kit.ts'
-import { type Exchange, headOf, linkNext, route } from './route.ts'
+import { type Exchange, headOf, isComplete, linkNext, route } from './route.ts'
 import { cursorFault, defined } from './search.ts'
 
 /** `GET …/leases` and `GET …/leases/{id}`: what the lease view says of a moment. */
@@ -49,7 +49,7 @@ async function pageOf(
   const next = page.next === undefined ? null : writeCursor(suite, scope, [atMs, page.next])
   if (next !== null) reply.header('link', linkNext(request, 'cursor', next))
   return {
-    ...{ items: page.items.map(leaseOf), next, as_of: page.asOf, complete: page.asOf >= head.seq },
+    ...{ items: page.items.map(leaseOf), next, as_of: page.asOf, complete: isComplete(kit, page.asOf, head.seq) },
     strays: toldOf(page.strays),
   }
 }

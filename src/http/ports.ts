@@ -22,6 +22,8 @@ export interface AppPorts {
   readonly health: () => readonly HealthPart[]
   /** Metrics of the whole service: what `/metrics` shows, and where this room registers its own. */
   readonly metrics: Registry
+  /** Text of the token that opens `/metrics` from anywhere, and nothing else. */
+  readonly metricsToken?: string | undefined
   readonly logger: FastifyBaseLogger
   readonly clock: () => Date
   readonly suite: Suite
@@ -30,6 +32,8 @@ export interface AppPorts {
   readonly version: string
   /** Whether events are taken in and questions answered here; else the process only says how it is. */
   readonly isDoor?: boolean
+  /** Whether this process doesn't hear of the log's growth now: nothing that it says is then known to be all. */
+  readonly isCutOff?: () => boolean
 }
 
 export interface HealthPart {

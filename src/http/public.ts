@@ -5,7 +5,7 @@ import { Fault, type FaultCode, faults } from '../base/fault.ts'
 import { jsonType } from '../contract/ingest.ts'
 import { openapi } from '../contract/openapi.ts'
 import { pageOfFault } from '../contract/problem.ts'
-import { allows, covers } from './auth.ts'
+import { allows, carries, covers } from './auth.ts'
 import type { Kit } from './kit.ts'
 import { securityHeaders, sendProblem } from './problems.ts'
 import { route } from './route.ts'
@@ -41,10 +41,15 @@ export function publicRoutes(app: FastifyInstance, kit: Kit): void {
   app.register(async viewer => registerViewer(viewer, description))
 }
 
-/** Metrics name ledgers: they are for this machine itself, and for tokens that may read every ledger. */
-function checkMayMeasure(kit: Kit, request: FastifyRequest): void {
+/**
+ * Metrics name ledgers: they are for this machine itself, for the token of who scrapes, which opens nothing else, and for
+ * tokens that may read every ledger.
+ */
+function checkMayMeasure({ ports, tokens }: Kit, request: FastifyRequest): void {
   if (isLocal(request)) return
-  const caller = kit.tokens.identify(request.headers.authorization)
+  const { authorization } = request.headers
+  if (ports.metricsToken !== undefined && carries(authorization, ports.metricsToken)) return
+  const caller = tokens.identify(authorization)
   if (!allows(caller.role, 'read') || !covers(caller.ledgers, '*')) {
     throw new Fault('forbidden', 'Metrics ask for the role read and for all ledgers.')
   }

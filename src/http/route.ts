@@ -156,6 +156,10 @@ export function callerOf(request: FastifyRequest): TokenRecord {
   return request.caller
 }
 
+/** Whether an answer that knows of everything up to `asOf` is known to be all, the last seq being `last`. */
+export const isComplete = (kit: Kit, asOf: number, last: number): boolean =>
+  asOf >= last && kit.ports.isCutOff?.() !== true
+
 /** The head of `ledger` now; throws `ledger-unknown`. */
 export async function headOf(kit: Kit, ledger: string): Promise<Head> {
   const head = await kit.ports.log.head(ledger)

@@ -10,7 +10,7 @@ import { leafHashOf } from '../ledger/entry.ts'
 import type { SearchCursor, SearchFilter, SearchHit } from '../query/port.ts'
 import { base64Of } from './ingest/receipts.ts'
 import type { Kit } from './kit.ts'
-import { headOf, linkNext, route } from './route.ts'
+import { headOf, isComplete, linkNext, route } from './route.ts'
 
 /** `GET …/events`: search. It waits a little for the rows to reach the head, and then says how far they go. */
 export function searchRoutes(app: FastifyInstance, kit: Kit): void {
@@ -26,7 +26,7 @@ export function searchRoutes(app: FastifyInstance, kit: Kit): void {
     for (const hit of page.items) items.push(await hitText(kit, ledger, hit))
     const next = page.next === undefined ? null : writeCursor(suite, scope, [page.next.timeMs, page.next.seq])
     if (next !== null) reply.header('link', linkNext(request, 'cursor', next))
-    const complete = page.asOf >= head.seq
+    const complete = isComplete(kit, page.asOf, head.seq)
     return reply
       .header('content-type', jsonType)
       .send(`{"items":[${items.join(',')}],"next":${JSON.stringify(next)},"as_of":${page.asOf},"complete":${complete}}`)

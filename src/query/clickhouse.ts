@@ -4,7 +4,7 @@ import { type Block, blockRows, encodeBlock, type HashLeaf } from './clickhouse/
 import { Connection } from './clickhouse/connection.ts'
 import { Positions } from './clickhouse/positions.ts'
 import { columns, structure } from './clickhouse/row-binary.ts'
-import { storedRows } from './clickhouse/stored-rows.ts'
+import { storedRows, storedSeqs } from './clickhouse/stored-rows.ts'
 import type {
   EventSearch,
   RowSink,
@@ -22,6 +22,10 @@ import { removalsTable, rowsTable } from './tables.ts'
 
 export interface ClickHouseOptions {
   readonly hashLeaf: HashLeaf
+  /** The rows are in another table than before: rows that were made again took their place. */
+  readonly onExchanged?: () => void
+  /** How long rows below a position that is known are taken to be there still; a minute, when absent. */
+  readonly countMs?: number
 }
 
 /** Search and its rows, in a ClickHouse. */
@@ -52,9 +56,9 @@ class ClickHouseRows implements ClickHouse {
   /** By ledger: the insert under way, or the last one that was. */
   readonly #turns = new Map<string, Promise<void>>()
 
-  constructor(server: ClickHouseServer, { hashLeaf }: ClickHouseOptions) {
+  constructor(server: ClickHouseServer, { hashLeaf, onExchanged, countMs }: ClickHouseOptions) {
     this.#connection = new Connection(server, () => this.#positions.forget())
-    this.#positions = new Positions(this.#connection)
+    this.#positions = new Positions(this.#connection, { onExchanged, countMs })
     this.#hashLeaf = hashLeaf
     this.#cluster = server.cluster !== undefined
   }
@@ -76,7 +80,7 @@ class ClickHouseRows implements ClickHouse {
       ])
     }
     // Asked before the rows: whatever comes in between is a row more than promised, never one less.
-    const asOf = await this.position(ledger)
+    const { position: asOf } = await this.standing(ledger)
     const items: SearchHit[] = []
     const seen = new Set<number>()
     for (let from = after; ; ) {
@@ -92,6 +96,7 @@ class ClickHouseRows implements ClickHouse {
     }
   }
 
+  /** Of a ledger that this process inserts rows of, what was so some seconds ago is enough: followers ask it all the time. */
   async position(ledger: string): Promise<number> {
     return (await this.#positions.standing(ledger, this.#turns.has(ledger))).position
   }
@@ -99,7 +104,7 @@ class ClickHouseRows implements ClickHouse {
   async reached(ledger: string, seq: number, timeoutMs: number): Promise<boolean> {
     const until = performance.now() + timeoutMs
     for (;;) {
-      if ((await this.position(ledger)) >= seq) return true
+      if ((await this.standing(ledger)).position >= seq) return true
       if (performance.now() + pollMs > until) return false
       await new Promise(resolve => setTimeout(resolve, pollMs))
     }
@@ -124,10 +129,7 @@ class ClickHouseRows implements ClickHouse {
       const { position, last } = await this.#positions.standing(ledger, fresh)
       const [first, ...rest] = entries.filter(({ seq }) => seq > position)
       if (first === undefined) return
-      if (first.seq !== position + 1) {
-        const hole = `rows of ${ledger} are in up to ${position}: ${first.seq} would leave a hole`
-        throw new Fault('query-unavailable', hole)
-      }
+      if (first.seq !== position + 1) throw holeAt(ledger, position, first.seq)
       const missing: [StoredEntry, ...StoredEntry[]] = [first, ...rest]
       // Beyond a hole some are in already.
       if (last > first.seq) missing.splice(await this.#absent(ledger, first.seq, blockRows))
@@ -144,13 +146,20 @@ class ClickHouseRows implements ClickHouse {
     for (let losses = 0; losses <= lossesMax; losses++) {
       const { generation } = await this.#positions.standing(ledger, true)
       await this.#send(ledger, block, `${ledger}:${generation}:${block.first}${losses === 0 ? '' : `#${losses}`}`)
-      if ((await this.#positions.standing(ledger, false)).position >= block.first) return
+      if (await this.#isIn(ledger, block.first)) return
       if (!this.#cluster) continue
       // Before anything is said to be lost, what other replicas have taken is waited for.
       await this.#connection.command(`SYSTEM SYNC REPLICA ${rowsTable}`, {})
-      if ((await this.#positions.standing(ledger, false)).position >= block.first) return
+      if (await this.#isIn(ledger, block.first)) return
     }
     throw new Fault('query-unavailable', `ClickHouse took rows of ${ledger}, but has none at ${block.first}`)
+  }
+
+  /** Whether the rows go to `first` at least. Throws where they end before it: they were taken out, or others took their place. */
+  async #isIn(ledger: string, first: number): Promise<boolean> {
+    const { position } = await this.#positions.standing(ledger, false)
+    if (position < first - 1) throw holeAt(ledger, position, first)
+    return position >= first
   }
 
   /**
@@ -185,12 +194,15 @@ class ClickHouseRows implements ClickHouse {
   }
 
   async standing(ledger: string): Promise<Standing> {
-    this.#positions.forget(ledger)
     return this.#positions.standing(ledger, false)
   }
 
   async rows(ledger: string, from: number, until: number): Promise<readonly Row[]> {
     return storedRows(this.#connection, ledger, from, until)
+  }
+
+  async seqs(ledger: string, from: bigint, limit: number): Promise<readonly bigint[]> {
+    return storedSeqs(this.#connection, ledger, from, limit)
   }
 
   async close(): Promise<void> {
@@ -205,6 +217,9 @@ interface FoundRow {
   readonly entry: string
   readonly signature: string
 }
+
+const holeAt = (ledger: string, position: number, first: number): Fault =>
+  new Fault('query-unavailable', `rows of ${ledger} are in up to ${position}: ${first} would leave a hole`)
 
 const cursorOf = ({ timeMs, seq }: SearchHit): SearchCursor => ({ timeMs, seq })
 

@@ -32,29 +32,34 @@ export interface HeldRowsOptions {
  * Before anything is said of a ledger, the leaf hashes of its first row, the row at the position and the last row are
  * compared with the log's: each is chained to all before it. Rows that differ are removed, and the follower fills them
  * again; but where the first row differs on a server that others may use, it belongs to another installation, and every
- * call throws `Fault('query-unavailable')`. Compared again while there are no rows yet, and whenever the rows claim more
- * than the log holds. Cost: three small queries at the first call, and one look at the log's head at each.
+ * call throws `Fault('query-unavailable')`. Compared again while there are no rows yet, whenever the rows claim more than
+ * the log holds, and when others took their place (`compareAgain`). Cost: three small queries at the first call, and one look at the log's head at each.
  */
 export class HeldRows implements EventSearch, Pick<RowSink, 'insert'> {
   readonly #options: HeldRowsOptions
   readonly #held = new Set<string>()
   readonly #holding = new Map<string, Promise<void>>()
+  #exchanges = 0
 
   constructor(options: HeldRowsOptions) {
     this.#options = options
   }
 
+  /** The rows are others than those that were compared. */
+  compareAgain(): void {
+    this.#exchanges++
+    this.#held.clear()
+  }
+
   async position(ledger: string): Promise<number> {
-    await this.#hold(ledger)
-    const position = await this.#options.rows.position(ledger)
+    const position = await this.#whileHeld(ledger, () => this.#options.rows.position(ledger))
     if (!(await this.#isBeyond(ledger, position)) || this.#options.logMayLag) return position
     await this.#hold(ledger)
     return this.#options.rows.position(ledger)
   }
 
   async reached(ledger: string, seq: number, timeoutMs: number): Promise<boolean> {
-    await this.#hold(ledger)
-    return this.#options.rows.reached(ledger, seq, timeoutMs)
+    return this.#whileHeld(ledger, () => this.#options.rows.reached(ledger, seq, timeoutMs))
   }
 
   async search(
@@ -64,10 +69,18 @@ export class HeldRows implements EventSearch, Pick<RowSink, 'insert'> {
     after?: SearchCursor,
     signal?: AbortSignal,
   ): Promise<SearchPage> {
-    await this.#hold(ledger)
-    const page = await this.#options.rows.search(ledger, filter, limit, after, signal)
+    const { rows, log, logMayLag } = this.#options
+    if (logMayLag) {
+      // Rows of entries that aren't at hand yet can't be proved, and are not shown.
+      const lastSeq = (await log.head(ledger))?.seq ?? -1
+      if (lastSeq < 0) return { items: [], asOf: -1 }
+      const within = { ...filter, lastSeq }
+      const page = await this.#whileHeld(ledger, () => rows.search(ledger, within, limit, after, signal))
+      await this.#isBeyond(ledger, page.asOf)
+      return { ...page, asOf: Math.min(page.asOf, lastSeq) }
+    }
+    const page = await this.#whileHeld(ledger, () => rows.search(ledger, filter, limit, after, signal))
     if (await this.#isBeyond(ledger, page.asOf)) {
-      if (this.#options.logMayLag) return { ...page, asOf: (await this.#options.log.head(ledger))?.seq ?? -1 }
       throw new Fault('query-unavailable', `The rows of ${ledger} claim more than the log holds; they are made again.`)
     }
     return page
@@ -85,6 +98,16 @@ export class HeldRows implements EventSearch, Pick<RowSink, 'insert'> {
     return beyond
   }
 
+  /** What `work` finds in rows that were compared; again, where others took their place meanwhile. */
+  async #whileHeld<T>(ledger: string, work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      const exchanges = this.#exchanges
+      await this.#hold(ledger)
+      const found = await work()
+      if (exchanges === this.#exchanges) return found
+    }
+  }
+
   async #hold(ledger: string): Promise<void> {
     if (this.#held.has(ledger)) return
     const holding = this.#holding.get(ledger) ?? this.#compare(ledger).finally(() => this.#holding.delete(ledger))
@@ -94,6 +117,7 @@ export class HeldRows implements EventSearch, Pick<RowSink, 'insert'> {
 
   async #compare(ledger: string): Promise<void> {
     const { rows, log, ownEngine, logMayLag = false, onRemoved } = this.#options
+    const exchanges = this.#exchanges
     const found = await rows.standing(ledger)
     const head = (await log.head(ledger))?.seq ?? -1
     const beyond = logMayLag && found.last > head
@@ -115,7 +139,7 @@ export class HeldRows implements EventSearch, Pick<RowSink, 'insert'> {
       return
     }
     // What lies beyond is compared when the log has it.
-    if (!beyond) this.#held.add(ledger)
+    if (!beyond && exchanges === this.#exchanges) this.#held.add(ledger)
   }
 
   /** Whether every row at `seq` has the leaf hash of the log's entry there. */

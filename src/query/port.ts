@@ -22,6 +22,8 @@ export interface SearchFilter {
   readonly sideEffects?: readonly string[]
   readonly leases?: readonly string[]
   readonly policies?: readonly string[]
+  /** Entries up to this seq, inclusive: not below 0. */
+  readonly lastSeq?: number
   /** Words that must all stand in the reasons, whole, in any case and order. */
   readonly words?: readonly string[]
 }
@@ -72,15 +74,20 @@ export interface EventSearch {
 export interface Standing {
   /** Last seq of the run that begins at 0 and has no hole; -1 when there is none. */
   readonly position: number
-  /** Last seq of all: above `position` where a block got in by halves, or rows were taken away. */
+  /**
+   * Last seq of all: above `position` where a block got in by halves, or rows were taken away. 2^53-1 where somebody wrote
+   * one from there on.
+   */
   readonly last: number
 }
 
 /** The rows themselves, to be held against the log: `HeldRows`, and `rowsAgainst` for each and every one. */
 export interface StoredRows {
   standing(ledger: string): Promise<Standing>
-  /** Rows by seq, from inclusive, until exclusive; those of one seq stand together. Keep it to some thousands. */
+  /** Rows by seq, from inclusive, until exclusive; those of one seq stand together, a few of them. Keep it to some thousands. */
   rows(ledger: string, from: number, until: number): Promise<readonly Row[]>
+  /** Seqs of the first `limit` rows from `from` on, ascending, up to the largest of a UInt64; none where there is no row. */
+  seqs(ledger: string, from: bigint, limit: number): Promise<readonly bigint[]>
 }
 
 /**

@@ -57,6 +57,7 @@ export function searchSql(ledger: string, filter: SearchFilter, count: number, a
   const choices = choicesOf(filter)
   const where = [
     'ledger = {ledger:String}',
+    ...seqConditions(filter, params),
     ...timeConditions(filter, params, after),
     ...anyConditions(choices, params),
   ]
@@ -115,6 +116,12 @@ function timeConditions(filter: SearchFilter, params: Record<string, unknown>, a
     conditions.push(`time <= ${moment('afterTime')}`, `(time < ${moment('afterTime')} OR seq < {afterSeq:UInt64})`)
   }
   return conditions
+}
+
+function seqConditions({ lastSeq }: SearchFilter, params: Record<string, unknown>): string[] {
+  if (lastSeq === undefined) return []
+  params['lastSeq'] = lastSeq
+  return ['seq <= {lastSeq:UInt64}']
 }
 
 const moment = (name: string): string => `fromUnixTimestamp64Milli({${name}:Int64}, 'UTC')`

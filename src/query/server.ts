@@ -24,5 +24,7 @@ export interface ClickHouseServer {
 export type EngineServer = Required<Pick<ClickHouseServer, 'url' | 'writer' | 'reader'>>
 
 export const databaseDefault = 'aep_ledger'
-/** A name that needs no quotes in a statement. */
-export const databasePattern = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/
+/** Ends the name of the database in which rows are made again, and no other. */
+export const remadeSuffix = '_remade'
+/** A name that needs no quotes in a statement, and is not one that rows are made again in. */
+export const databasePattern = /^(?!.*_remade$)[A-Za-z_][A-Za-z0-9_]{0,62}$/

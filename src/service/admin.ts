@@ -22,7 +22,17 @@ export interface AdminOptions {
   /** Name of the installation: a ledger's origin is this, a slash and the ledger's name. */
   readonly origin: string
   readonly clock: () => Date
+  readonly custody?: KeyCustody
 }
+
+/** How keys are kept where other processes sign. */
+export interface KeyCustody {
+  /** Why no key may be made here, if so. */
+  readonly refusal: string | undefined
+}
+
+/** The ledger that every installation has. */
+export const defaultLedger = 'default'
 
 /** What an admin does to ledgers: each act is an entry of the ledger's own, in order with everything else. */
 export class Admin implements LedgerAdmin {
@@ -39,11 +49,18 @@ export class Admin implements LedgerAdmin {
   }
 
   async #create(name: string, by: string): Promise<void> {
-    const { placing, keys } = this.#options
+    const { placing } = this.#options
     if (placing.head(name) !== undefined) throw new Fault('ledger-exists', `There is a ledger ${name} already.`)
-    const key = keys.newest()
+    const key = this.#genesisKey()
     const [placement] = await this.#write(name, ledgerCreated({ ...this.#spoken(name), ledger: name, key, by }))
     if (placement?.status !== 'created') throw new Fault('ledger-exists', `There is a ledger ${name} already.`)
+  }
+
+  /** The newest key; where others sign, the one that they sign with now, of which there may be nothing here. */
+  #genesisKey(): Pick<OwnKey, 'keyId' | 'publicHex'> {
+    const { keys, registry, custody } = this.#options
+    const signs = custody && registry.signs(defaultLedger)
+    return registry.keys(defaultLedger).find(({ keyId }) => keyId === signs) ?? keys.newest()
   }
 
   async keys(ledger: string): Promise<readonly LedgerKey[]> {
@@ -53,13 +70,16 @@ export class Admin implements LedgerAdmin {
   /**
    * Makes a key that nobody has seen before, every time: what was wrong with the old ones is wrong with all of them. A
    * ledger that can't take it holds no other up; `log-unavailable` then names it, and rotating again gives all a newer key.
+   * The private keys that it replaces are deleted; where others sign, at the next rotation, for somebody may just be making a
+   * ledger under one of them.
    */
   rotateKey(by: string): Promise<RotatedKey> {
     return this.#inTurn(() => this.#rotate(by))
   }
 
   async #rotate(by: string): Promise<RotatedKey> {
-    const { placing, keys, clock } = this.#options
+    const { placing, keys, clock, custody } = this.#options
+    if (custody?.refusal !== undefined) throw new Fault('invalid-request', custody.refusal)
     const ledgers = placing.ledgers()
     const key = keys.make(clock())
     const failures: { readonly ledger: string; readonly error: unknown }[] = []
@@ -71,7 +91,8 @@ export class Admin implements LedgerAdmin {
         failures.push({ ledger, error })
       }
     }
-    this.#forget(key, failures.length === 0 ? keys.ids() : replaced)
+    const old = failures.length === 0 ? keys.ids() : [...replaced]
+    this.#forget(key, custody === undefined ? old : old.filter(keyId => !replaced.has(keyId)))
     const [first] = failures
     if (first === undefined) return { keyId: key.keyId, publicHex: key.publicHex, ledgers }
     const names = failures.map(({ ledger }) => ledger).join(', ')

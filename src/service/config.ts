@@ -11,6 +11,8 @@ import { type Env, parseSettings, prefix, type Setting, type Values, whole } fro
  * A secret may be given as a file: `AEP_LEDGER_ADMIN_TOKEN_FILE=/run/secrets/token` stands for `AEP_LEDGER_ADMIN_TOKEN`.
  */
 
+const token = z.stringFormat('bearer token', /^[\x21-\x7e]{1,512}$/)
+
 /** Every setting by its name without the prefix. `fallback` is parsed like a given value. */
 export const settings = {
   HOST: { schema: z.string().min(1), fallback: '127.0.0.1', says: 'Address to listen on.' },
@@ -21,13 +23,18 @@ export const settings = {
     says: 'Folder of the ledger: log, keys, views, ClickHouse.',
   },
   ADMIN_TOKEN: {
-    schema: z.stringFormat('bearer token', /^[\x21-\x7e]{1,512}$/),
+    schema: token,
     secret: true,
     says: 'An admin token, valid until the next start. Without one, and without another that rules all ledgers, a start makes one in DATA_DIR/admin.token.',
   },
+  METRICS_TOKEN: {
+    schema: token,
+    secret: true,
+    says: 'A token that opens `/metrics` and nothing else, for Prometheus. Without one `/metrics` asks for a token that may read every ledger, except on the machine itself.',
+  },
   ORIGIN: {
     schema: z.stringFormat('origin', /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(\/[a-z0-9._-]+)*$/).max(200),
-    says: 'Name of this installation in checkpoints and genesis entries. The first start makes one with a random part.',
+    says: 'Name of this installation in checkpoints and genesis entries. Fixed by the first start, which makes one with a random part where none is given; a later one that differs is refused.',
   },
   LEDGER_KEY: {
     schema: z.stringFormat('seed', /^[0-9a-f]{64}$/),
@@ -83,7 +90,7 @@ export const settings = {
   CLICKHOUSE_DATABASE: {
     schema: z.stringFormat('database name', databasePattern),
     fallback: databaseDefault,
-    says: 'Database on that server. Installations that share a server need one each.',
+    says: 'Database on that server. Installations that share a server need one each. No name ends in `_remade`: rows are made again there.',
   },
   CLICKHOUSE_CLUSTER: {
     schema: z.stringFormat('cluster name', /^[A-Za-z0-9_.-]+$|^\{[A-Za-z0-9_]+\}$/),
@@ -133,6 +140,9 @@ export function loadConfig(env: Env): ConfigResult {
     if (config.CLICKHOUSE_URL === undefined && config[name] !== undefined) {
       errors.push(`${prefix}${name}: given without ${prefix}CLICKHOUSE_URL`)
     }
+  }
+  if (config.METRICS_TOKEN !== undefined && config.METRICS_TOKEN === config.ADMIN_TOKEN) {
+    errors.push(`${prefix}METRICS_TOKEN: is the admin token, which opens everything: give another`)
   }
   const roles = (config['ROLES'] ?? []) as readonly string[]
   if (config['KAFKA_BROKERS'] === undefined && roles.length < 3 && env[`${prefix}ROLES`] !== undefined) {

@@ -4,6 +4,7 @@ import type { HealthPart } from '../http/ports.ts'
 import type { Head, StoredEntry } from '../ledger/entry.ts'
 import type { EmbeddedLog } from '../log/embedded/log.ts'
 import type { LogReader } from '../log/port.ts'
+import type { KeyCustody } from './admin.ts'
 import type { Config } from './config.ts'
 import type { KeyFiles } from './key-files.ts'
 import type { ServiceMetrics } from './metrics.ts'
@@ -22,6 +23,12 @@ export interface Core {
   readonly followed: LogReader
   /** How the state view is kept up, where this process does not fold it alone. */
   readonly followState?: FollowState
+  /** How keys are kept, where other processes sign. */
+  readonly custody?: KeyCustody
+  /** Does what the log may refuse for the time being: it is tried until it is done. */
+  patiently<T>(work: () => Promise<T>): Promise<T>
+  /** Whether this process doesn't hear of the log's growth now, which is elsewhere. */
+  readonly isCutOff?: () => boolean
   /** How its own parts are. */
   health(): readonly HealthPart[]
   /** Begins to place events. */

@@ -3,7 +3,9 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fromHex, hex } from '../base/bytes.ts'
 import { makeToken } from '../http/auth.ts'
+import { originIn } from '../ledger/origin.ts'
 import type { ControlStore, TokenRecord } from '../log/control.ts'
+import type { LogReader } from '../log/port.ts'
 import { KeyFileUnusable, writeSecret } from './key-files.ts'
 
 /** Where the first admin token is written, for the CLI on the same machine. */
@@ -65,16 +67,46 @@ const originFile = (dataDir: string): string => join(dataDir, 'origin')
 export const ensureOrigin = (dataDir: string, configured: string | undefined): string =>
   configured ?? keepOrigin(dataDir, `ledger-${randomBytes(8).toString('hex')}.invalid`)
 
+/** The configuration gives the installation a name that it does not have; the message says what to do. */
+export class OriginDiffers extends Error {
+  override readonly name = 'OriginDiffers'
+}
+
+/**
+ * The installation's name as it was fixed: `recorded`, or that of a ledger in `log`, which its first entry has for ever;
+ * `undefined` where nothing has one yet. A `configured` one chooses among them: ledgers may have come from elsewhere. Throws
+ * `OriginDiffers` where it is none of them. Cost: at most one entry a ledger.
+ */
+export async function fixedOrigin(
+  log: LogReader,
+  recorded: string | undefined,
+  configured: string | undefined,
+): Promise<string | undefined> {
+  const names = new Set(recorded === undefined ? [] : [recorded])
+  const wanted = configured ?? recorded
+  for (const ledger of wanted !== undefined && names.has(wanted) ? [] : await log.ledgers()) {
+    const [first] = await log.read(ledger, 0, 1)
+    const name = first && originIn(first.bytes, ledger)
+    if (name !== undefined) names.add(name)
+  }
+  const [known] = names
+  if (wanted === undefined || known === undefined || names.has(wanted)) return wanted ?? known
+  throw new OriginDiffers(
+    `AEP_LEDGER_ORIGIN is ${wanted}, and this installation was made as ${[...names].join(' and ')}, which its ledgers say for ` +
+      'ever: leave the variable out, or set it to that. Another name is for a new installation, in a place of its own.',
+  )
+}
+
 /** Keeps a name of the installation in its data folder, unless there is one; returns which there is. */
 export function keepOrigin(dataDir: string, origin: string): string {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-  const there = originIn(dataDir)
+  const there = keptOrigin(dataDir)
   if (there === undefined) writeSecret(originFile(dataDir), `${origin}\n`)
   return there ?? origin
 }
 
 /** The installation's name as its data folder keeps it, where it does. */
-export function originIn(dataDir: string): string | undefined {
+export function keptOrigin(dataDir: string): string | undefined {
   const path = originFile(dataDir)
   return existsSync(path) ? readFileSync(path, 'utf8').trim() : undefined
 }

@@ -63,6 +63,7 @@ export class Follower {
   #stopping = false
   #running: Promise<void> | undefined
   #waiting: { ledger: string; seq: number; done: (reached: boolean) => void }[] = []
+  #ledgers: ReadonlySet<string> = new Set()
   readonly #positions = new Map<string, number>()
   /** By ledger; under no name that the ledgers could not be listed. */
   readonly #failures = new Map<string, Failure>()
@@ -102,6 +103,11 @@ export class Follower {
     const [ledger, { error }] = first
     const says = error instanceof Error ? error.message : String(error)
     return ledger !== '' && this.#failures.size < this.#positions.size ? `${ledger}: ${says}` : says
+  }
+
+  /** Whether the ledger was among those to follow when they were last listed: in a cluster they come and go. */
+  follows(ledger: string): boolean {
+    return this.#ledgers.has(ledger)
   }
 
   /** Last position known of the view, without asking it. */
@@ -155,6 +161,7 @@ export class Follower {
     let took = false
     let isFar = false
     const ledgers = await this.#attempt('', () => this.#options.log.ledgers(), failed)
+    if (ledgers !== undefined) this.#keep(new Set(ledgers))
     for (const ledger of ledgers ?? []) {
       if (this.#stopping) break
       if ((this.#failures.get(ledger)?.retryAtMs ?? 0) > performance.now()) continue
@@ -167,6 +174,14 @@ export class Follower {
     if (first !== undefined && !this.#stopping) this.#options.onError(first.error, first.retryMs)
     const others = ledgers?.length === 0 || ledgers?.some(ledger => !this.#failures.has(ledger)) === true
     return { took, isFar, others }
+  }
+
+  /** What is followed from now on; of others nothing is known any more. */
+  #keep(ledgers: ReadonlySet<string>): void {
+    this.#ledgers = ledgers
+    for (const known of [this.#positions, this.#failures]) {
+      for (const ledger of known.keys()) if (!ledgers.has(ledger)) known.delete(ledger)
+    }
   }
 
   /** One batch of one ledger; how many entries are left after it, `undefined` when there was none to take. */

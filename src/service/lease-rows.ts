@@ -29,6 +29,11 @@ export class LeaseRows {
     this.#store = store
   }
 
+  /** Remembers no row of a ledger: somebody else has changed some, and left the position as it was. */
+  forget(ledger: string): void {
+    this.#stored.delete(ledger)
+  }
+
   /** What entries that follow the view's position change. Pure but for reading the rows of before. */
   step(ledger: string, entries: readonly StoredEntry[]): LeaseStep {
     const stored = this.#storedOf(ledger)

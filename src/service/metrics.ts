@@ -11,19 +11,28 @@ export interface ServiceMetrics {
 
 /** What is asked at each scrape. */
 export interface Scraped {
+  /** What this process does. */
+  readonly roles: readonly string[]
   readonly queued: () => number
   readonly ledgers: () => readonly string[]
   /** Last seq of a ledger. */
   readonly head: (ledger: string) => number
-  /** Last seq that each view holds of a ledger, by its name; -1 for none. */
+  /** Last seq that each view which this process keeps up holds of a ledger, by its name; -1 for none. */
   readonly positions: (ledger: string) => Readonly<Record<string, number>>
 }
 
 /** A registry of its own, so that two services in one process (tests) don't mix. */
-export function serviceMetrics({ queued, ledgers, head, positions }: Scraped): ServiceMetrics {
+export function serviceMetrics({ roles, queued, ledgers, head, positions }: Scraped): ServiceMetrics {
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
+  const does = new Gauge({
+    name: 'aep_ledger_role',
+    help: '1 for each role of this process.',
+    labelNames: ['role'],
+    registers,
+  })
+  for (const role of roles) does.set({ role }, 1)
   new Gauge({
     name: 'aep_ledger_queue_events',
     help: 'Events that wait for their place.',
@@ -47,6 +56,7 @@ export function serviceMetrics({ queued, ledgers, head, positions }: Scraped): S
     labelNames: ['view', 'ledger'],
     registers,
     collect() {
+      this.reset()
       for (const ledger of ledgers()) {
         for (const [view, seq] of Object.entries(positions(ledger))) this.set({ view, ledger }, seq)
       }

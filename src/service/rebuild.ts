@@ -1,14 +1,19 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { openEmbedded } from '../log/embedded/open.ts'
+import { openKafkaTopics } from '../log/kafka/open.ts'
 import type { LogReader } from '../log/port.ts'
 import type { ViewStore } from '../projections/store.ts'
 import { type ClickHouse, openClickHouse } from '../query/clickhouse.ts'
 import { startEngine } from '../query/engine.ts'
-import { type RemakeLog, remakeRows } from '../query/remake.ts'
+import { type RemakeLog, type RemakeOptions, remakeRows } from '../query/remake.ts'
 import { type RowFinding, rowsAgainst } from '../query/rows-against.ts'
+import { stateWriterId } from './cluster/state-owner.ts'
+import { TopicState } from './cluster/state-remake.ts'
 import type { Config } from './config.ts'
+import { kafkaAccess } from './kafka-settings.ts'
 import { engineFolder, hashLeaf, serverOf } from './search.ts'
 import { type StateFinding, stateAgainst } from './state-view.ts'
 
@@ -22,22 +27,74 @@ export async function* checkState(
   log: LogReader & { readonly views: ViewStore },
   onFolded: (entries: number) => void,
 ): AsyncGenerator<StateFinding> {
+  await using scratch = await openScratch()
+  yield* stateAgainst(log, log.views, await scratch.store(), onFolded)
+}
+
+/** Holds the state topic of a cluster against the log; its services may run. */
+export async function* checkTopicState(
+  config: Config,
+  log: LogReader,
+  onFolded: (entries: number) => void,
+): AsyncGenerator<StateFinding> {
+  await using scratch = await openScratch()
+  yield* (await scratch.topicState(config, log, onFolded)).check()
+}
+
+/** Writes the rows of the state topic that are not what the log adds up to, and says how many; the cluster's services may run. */
+export async function mendTopicState(
+  config: Config,
+  log: LogReader,
+  onFolded: (entries: number) => void,
+): Promise<number> {
+  await using scratch = await openScratch()
+  return await (await scratch.topicState(config, log, onFolded)).mend()
+}
+
+interface Scratch extends AsyncDisposable {
+  /** An empty store, until it is disposed of. */
+  store(): Promise<ViewStore>
+  topicState(config: Config, log: LogReader, onFolded: (entries: number) => void): Promise<TopicState>
+}
+
+/** Where views are made only to be compared. */
+async function openScratch(): Promise<Scratch> {
   const folder = mkdtempSync(join(tmpdir(), 'aep-ledger-check-'))
-  const fresh = await openEmbedded(folder)
-  try {
-    yield* stateAgainst(log, log.views, fresh.views, onFolded)
-  } finally {
-    await fresh.close()
-    rmSync(folder, { recursive: true, force: true })
+  const closers: { close(): Promise<void> }[] = []
+  const store = async (): Promise<ViewStore> => {
+    const opened = await openEmbedded(join(folder, String(closers.length)))
+    closers.push(opened)
+    return opened.views
+  }
+  return {
+    store,
+    async topicState(config, log, onFolded) {
+      const access = kafkaAccess(config, config.KAFKA_BROKERS ?? [])
+      const { client, topics, installation } = await openKafkaTopics(access, config.KAFKA_PREFIX)
+      closers.push(client)
+      return TopicState.open({
+        ...{ client, topic: topics.state, partitions: installation.partitions, log, onFolded },
+        writerId: partition => stateWriterId(config.KAFKA_PREFIX, partition),
+        held: await store(),
+        fresh: await store(),
+      })
+    },
+    async [Symbol.asyncDispose]() {
+      for (const opened of closers) await opened.close().catch(() => {})
+      rmSync(folder, { recursive: true, force: true })
+    },
   }
 }
 
 /** Removes the service's own engine and its rows, so that the next start inserts them again. */
 export const removeEngine = (config: Config): void => rmSync(engineFolder(config), { recursive: true, force: true })
 
-/** Makes the rows of a ClickHouse server again beside those that serve; the services that use it may run. */
-export const remakeServerRows = (config: Config, log: RemakeLog, onMade: (rows: number) => void): Promise<number> =>
-  remakeRows(serverOf(config), log, { hashLeaf, onMade })
+/** Makes the rows of a ClickHouse server again beside those that serve; the services that use it may run. Throws as `remakeRows`. */
+export const remakeServerRows = (
+  config: Config,
+  log: RemakeLog,
+  options: Omit<RemakeOptions, 'hashLeaf'>,
+): Promise<number> => remakeRows(serverOf(config), log, { ...options, hashLeaf })
 
 /** Holds every row of search against the log; `onRead` hears how many entries were compared. */
 export async function* checkRows(
@@ -52,7 +109,12 @@ export async function* checkRows(
     let compared = 0
     for (const ledger of await log.ledgers()) {
       const read = async (from: number, limit: number) => {
-        const entries = await log.read(ledger, from, limit)
+        let entries = await log.read(ledger, from, limit)
+        // Another process of a cluster may have made rows of what this replica gets in a moment.
+        for (let ms = 0; entries.length === 0 && config.KAFKA_BROKERS !== undefined && ms < lagMsMax; ms += lookMs) {
+          await sleep(lookMs)
+          entries = await log.read(ledger, from, limit)
+        }
         compared += entries.length
         onRead(compared)
         return entries
@@ -90,3 +152,6 @@ async function rowsOf(config: Config): Promise<{ rows: ClickHouse; close(): Prom
 }
 
 const startMsMax = 60_000
+/** How long rows may be ahead of the replica that they are compared with. */
+const lagMsMax = 10_000
+const lookMs = 100

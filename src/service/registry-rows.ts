@@ -34,14 +34,23 @@ export function evolveRegistered(before: Registered, entries: readonly StoredEnt
 }
 
 /** The row as of the view's position. */
-export function registeredRow(store: ViewStore, ledger: string): Registered {
-  const value = store.get(stateView, ledger, registryKey)
+export function registeredRow(store: ViewStore, ledger: string, view = stateView): Registered {
+  const value = store.get(view, ledger, registryKey)
   return value === undefined ? nothingRegistered : (JSON.parse(textOf(value) ?? '') as Registered)
 }
+
+/**
+ * The view of a process's own registry, where the state view is filled by others: whose signature counts is nothing that
+ * another process may say.
+ */
+export const ownRegistryView = 'registry'
+export const ownRegistryVersion = 1
+
+export const registryRow = (registered: Registered): ViewChange => row(registryKey, registered)
 
 /** What entries that follow the view's position change. */
 export function registryChanges(store: ViewStore, ledger: string, entries: readonly StoredEntry[]): ViewChange[] {
   const before = registeredRow(store, ledger)
   const after = evolveRegistered(before, entries)
-  return after === before ? [] : [row(registryKey, after)]
+  return after === before ? [] : [registryRow(after)]
 }

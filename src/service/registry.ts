@@ -7,7 +7,15 @@ import { emitterKeysAt } from '../projections/emitters.ts'
 import { type KeyHistory, keyAt } from '../projections/keys.ts'
 import type { ViewStore } from '../projections/store.ts'
 import type { KeyFiles } from './key-files.ts'
-import { evolveRegistered, nothingRegistered, type Registered, registeredRow } from './registry-rows.ts'
+import {
+  evolveRegistered,
+  nothingRegistered,
+  ownRegistryVersion,
+  ownRegistryView,
+  type Registered,
+  registeredRow,
+  registryRow,
+} from './registry-rows.ts'
 import type { Signer } from './signer.ts'
 import { stateView } from './state-rows.ts'
 
@@ -27,15 +35,18 @@ export class Registry {
   readonly #files: KeyFiles
   readonly #known = new Map<string, Known>()
   readonly #rings = new Map<string, KeyRing>()
+  /** What stands in the view of its own, where it has one. */
+  readonly #kept = new Map<string, Known>()
 
   private constructor(files: KeyFiles) {
     this.#files = files
   }
 
-  static async open(log: LogReader, views: ViewStore, files: KeyFiles): Promise<Registry> {
+  /** Goes on from the rows of `view`. */
+  static async open(log: LogReader, views: ViewStore, files: KeyFiles, view = stateView): Promise<Registry> {
     const registry = new Registry(files)
     for (const ledger of await log.ledgers()) {
-      registry.#set(ledger, registeredRow(views, ledger), views.position(stateView, ledger))
+      registry.#set(ledger, registeredRow(views, ledger, view), views.position(view, ledger))
       for (;;) {
         const entries = await log.read(ledger, registry.#at(ledger).seq + 1, catchUpEntries)
         if (entries.length === 0) break
@@ -43,6 +54,23 @@ export class Registry {
       }
     }
     return registry
+  }
+
+  /** The same with a view that is nobody else's, which `keep` keeps up. */
+  static async openOwn(log: LogReader, views: ViewStore, files: KeyFiles): Promise<Registry> {
+    await views.adopt(ownRegistryView, ownRegistryVersion)
+    return Registry.open(log, views, files, ownRegistryView)
+  }
+
+  /** Writes down what was folded since, so that the next start need not fold it again. */
+  async keep(views: ViewStore): Promise<void> {
+    for (const [ledger, known] of this.#known) {
+      const before = this.#kept.get(ledger)
+      if (known.seq < 0 || before?.seq === known.seq) continue
+      const isSame = before?.registered === known.registered
+      await views.commit(ownRegistryView, ledger, known.seq, isSame ? [] : [registryRow(known.registered)])
+      this.#kept.set(ledger, known)
+    }
   }
 
   /** Entries that were just appended. */

@@ -6,7 +6,7 @@ import { nodeSuite } from '../crypto/node.ts'
 import { type LeafHash, leafHashOf } from '../ledger/entry.ts'
 import type { LogReader } from '../log/port.ts'
 import { blockRows } from '../query/clickhouse/blocks.ts'
-import { openClickHouse } from '../query/clickhouse.ts'
+import { type ClickHouse, openClickHouse } from '../query/clickhouse.ts'
 import { type Engine, startEngine } from '../query/engine.ts'
 import { HeldRows } from '../query/held-rows.ts'
 import type { EventSearch } from '../query/port.ts'
@@ -56,11 +56,17 @@ const insertMsMax = 2_000
 export async function openSearch(options: SearchOptions): Promise<SearchPart> {
   const { config, log, followed, logger, restMs, isBusy, onError } = options
   // An engine of its own that nobody fills would find nothing.
-  if (config.SEARCH === 'off' || (followed === undefined && config.CLICKHOUSE_URL === undefined)) return searchOff
+  if (config.SEARCH === 'off') return searchOff('switched off (AEP_LEDGER_SEARCH=off)')
+  if (followed === undefined && config.CLICKHOUSE_URL === undefined) {
+    return searchOff('not to be had from this process: give it AEP_LEDGER_CLICKHOUSE_URL, as the followers have it')
+  }
   const engine =
     config.CLICKHOUSE_URL === undefined ? await startEngine({ dir: engineFolder(config), log: logger }) : undefined
-  const clickhouse = await openClickHouse(engine ?? serverOf(config), { hashLeaf })
-  const rows = new HeldRows({
+  const clickhouse = await openClickHouse(engine ?? serverOf(config), {
+    hashLeaf,
+    onExchanged: () => rows.compareAgain(),
+  })
+  const rows: HeldRows = new HeldRows({
     ...{
       rows: clickhouse,
       log,
@@ -87,20 +93,23 @@ export async function openSearch(options: SearchOptions): Promise<SearchPart> {
   engine?.onChange(status => {
     if (status === 'up') follower?.retryNow()
   })
+  // The engine of one's own is watched already.
+  const watch = engine === undefined ? watchServer(clickhouse) : undefined
   return {
     search: {
       search: (...query) => rows.search(...query),
       position: ledger => rows.position(ledger),
       reached: (ledger, seq, timeoutMs) =>
-        follower?.reached(ledger, seq, timeoutMs) ?? rows.reached(ledger, seq, timeoutMs),
+        (follower?.follows(ledger) ? follower : rows).reached(ledger, seq, timeoutMs),
     },
     follower,
     health: () => {
-      const detail = follower?.failing ?? engineDetail(engine)
+      const detail = follower?.failing ?? watch?.failing ?? engineDetail(engine)
       return { ready: detail === undefined, detail: detail ?? 'up' }
     },
     breakOff: () => clickhouse.close(),
     close: async () => {
+      watch?.stop()
       const stopped = follower?.stop()
       await Promise.race([stopped, sleep(insertMsMax, undefined, { ref: false })])
       await clickhouse.close()
@@ -118,16 +127,40 @@ const rowsView = (rows: HeldRows): View => ({
   take: (ledger, entries) => rows.insert(ledger, entries),
 })
 
-const off = (): Fault => new Fault('query-unavailable', 'Search is switched off (AEP_LEDGER_SEARCH=off).')
+/** How often a server is asked for a sign of life: not every process inserts all the time, and some only search. */
+const watchMs = 5_000
 
-const searchOff: SearchPart = {
-  search: {
-    search: () => Promise.reject(off()),
-    position: () => Promise.reject(off()),
-    reached: () => Promise.resolve(false),
-  },
-  follower: undefined,
-  breakOff: () => Promise.resolve(),
-  health: () => ({ ready: true, detail: 'switched off' }),
-  close: () => Promise.resolve(),
+/** Asks the server now and then whether it is there and its tables are as they should be. */
+function watchServer(clickhouse: ClickHouse): { readonly failing: string | undefined; stop(): void } {
+  let failing: string | undefined
+  let isAsking = false
+  const ask = async (): Promise<void> => {
+    if (isAsking) return
+    isAsking = true
+    failing = await clickhouse.check().then(
+      () => undefined,
+      (error: unknown) => (error instanceof Error ? error.message : String(error)),
+    )
+    isAsking = false
+  }
+  const timer = setInterval(() => void ask(), watchMs).unref()
+  void ask()
+  return {
+    get failing() {
+      return failing
+    },
+    stop: () => clearInterval(timer),
+  }
+}
+
+/** No search, and `why`. */
+function searchOff(why: string): SearchPart {
+  const off = (): Promise<never> => Promise.reject(new Fault('query-unavailable', `Search is ${why}.`))
+  return {
+    search: { search: off, position: off, reached: () => Promise.resolve(false) },
+    follower: undefined,
+    breakOff: () => Promise.resolve(),
+    health: () => ({ ready: true, detail: why }),
+    close: () => Promise.resolve(),
+  }
 }

@@ -4,7 +4,7 @@ import { openEmbedded } from '../log/embedded/open.ts'
 import { positionsFile } from '../log/kafka/positions.ts'
 import { LogUnreadable } from '../log/port.ts'
 import { type Core, type CoreParts, headsOf } from './core.ts'
-import { ensureOrigin } from './first-start.ts'
+import { ensureOrigin, fixedOrigin, keptOrigin } from './first-start.ts'
 import { Registry } from './registry.ts'
 import { Sequencer } from './sequencer.ts'
 
@@ -22,6 +22,8 @@ export async function openSingle(parts: CoreParts): Promise<Core> {
   }
   const log = await openEmbedded(DATA_DIR)
   closers.push(() => log.close())
+  const fixed = await fixedOrigin(log, keptOrigin(DATA_DIR), config.ORIGIN)
+  const origin = fixed ?? ensureOrigin(DATA_DIR, config.ORIGIN)
   const registry = await Registry.open(log, log.views, keys)
   const placing = new Sequencer({
     log,
@@ -37,6 +39,8 @@ export async function openSingle(parts: CoreParts): Promise<Core> {
     onConflict,
   })
   closers.push(() => placing.stop())
-  const origin = ensureOrigin(DATA_DIR, config.ORIGIN)
-  return { log, registry, placing, origin, followed: log, health: () => [], start: async () => {} }
+  return {
+    ...{ log, registry, placing, origin, followed: log },
+    ...{ health: () => [], start: async () => {}, patiently: work => work() },
+  }
 }

@@ -6,7 +6,7 @@ import { nodeSuite } from '../crypto/node.ts'
 import { buildApp } from '../http/app.ts'
 import { defaultLimits, type Limits } from '../http/ports.ts'
 import type { EventIntake } from '../log/intake.ts'
-import { Admin } from './admin.ts'
+import { Admin, defaultLedger } from './admin.ts'
 import { closeAll } from './close-all.ts'
 import { openCluster } from './cluster/open.ts'
 import type { Config } from './config.ts'
@@ -33,8 +33,6 @@ export interface Service {
   close(): Promise<void>
 }
 
-/** The ledger that every installation has. */
-const defaultLedger = 'default'
 const stateBatch = 5_000
 /** Rests between steps: a view that lags by so little costs ingest less, and whoever waits for it cuts them short. */
 const stateRestMs = 25
@@ -79,12 +77,13 @@ async function start(
   // A process that only seals has no use for it.
   const keepsState = roles.includes('http') || roles.includes('follower')
   const metrics = serviceMetrics({
+    roles,
     queued: () => placing.queued,
     ledgers: () => placing.ledgers(),
     head: ledger => placing.head(ledger)?.seq ?? -1,
     positions: ledger => ({
       ...(keepsState && { state: state.follower.position(ledger) }),
-      ...(search.follower && { search: search.follower.position(ledger) }),
+      ...(search.follower?.follows(ledger) && { search: search.follower.position(ledger) }),
     }),
   })
   diskMetrics(metrics.registry, dataDir)
@@ -128,14 +127,21 @@ async function start(
     () => search.follower?.wake(),
   )
   const conflicts = recordConflicts({ placing, origin, suite: nodeSuite, clock, logger })
-  const admin = new Admin({ placing, registry, keys, origin, clock })
+  const admin = new Admin({ placing, registry, keys, origin, clock, ...(core.custody && { custody: core.custody }) })
   await core.start()
-  if (roles.includes('sequencer')) await ensureLedger(admin, placing)
-  if ((config.ADMIN_TOKEN?.length ?? tokenLengthMin) < tokenLengthMin) {
-    logger.warn('the configured admin token is short enough to be guessed')
+  if (roles.includes('sequencer')) await core.patiently(() => ensureLedger(admin, placing))
+  for (const [what, token] of [
+    ['admin', config.ADMIN_TOKEN],
+    ['metrics', config.METRICS_TOKEN],
+  ] as const) {
+    if ((token?.length ?? tokenLengthMin) < tokenLengthMin) {
+      logger.warn(`the configured ${what} token is short enough to be guessed`)
+    }
   }
   const isDoor = roles.includes('http')
-  const adminToken = isDoor ? await ensureAdminToken(dataDir, log, config.ADMIN_TOKEN, clock()) : undefined
+  const adminToken = isDoor
+    ? await core.patiently(() => ensureAdminToken(dataDir, log, config.ADMIN_TOKEN, clock()))
+    : undefined
 
   if (keepsState) state.follower.start()
   search.follower?.start()
@@ -151,12 +157,14 @@ async function start(
     health: () =>
       healthOf({ placing, own: core.health(), search: search.health(), ...(keepsState && { state: state.follower }) }),
     metrics: metrics.registry,
+    metricsToken: config.METRICS_TOKEN,
     logger,
     clock,
     suite: nodeSuite,
     limits: limitsOf(config),
     version: manifest.version,
     isDoor,
+    ...(core.isCutOff && { isCutOff: core.isCutOff }),
   })
   closers.push(async () => {
     // A search of a ClickHouse that hangs would hold up everybody else's end.

@@ -75,27 +75,39 @@ export interface RebuildOptions {
   readonly onFolded?: (entries: number) => void
 }
 
-const rebuildBatch = 5_000
-
 /** Folds the log from nothing: what a view has to equal, byte for byte. Cut off, it goes on at the next start. */
 export async function rebuildState(log: LogReader, store: ViewStore, options: RebuildOptions = {}): Promise<void> {
   const { until = () => Number.MAX_SAFE_INTEGER, onFolded } = options
   await store.adopt(stateView, stateVersion)
   await store.reset(stateView)
   const view = await StateView.open(store)
-  let folded = 0
+  let before = 0
   for (const ledger of await log.ledgers()) {
-    const end = until(ledger) + 1
-    for (let from = 0; from < end; ) {
-      const entries = await log.read(ledger, from, Math.min(rebuildBatch, end - from))
-      const last = entries.at(-1)
-      if (last === undefined) break
-      await view.take(ledger, entries)
-      from = last.seq + 1
-      folded += entries.length
-      onFolded?.(folded)
-    }
+    before += await foldOn(log, view, ledger, until(ledger), entries => onFolded?.(before + entries))
   }
+}
+
+const foldBatch = 5_000
+
+/** Folds a ledger from where its view stands up to `last`, or to where the log ends before; how many entries that took. */
+export async function foldOn(
+  log: LogReader,
+  view: StateView,
+  ledger: string,
+  last: number,
+  onFolded?: (entries: number) => void,
+): Promise<number> {
+  let folded = 0
+  for (let from = (await view.position(ledger)) + 1; from <= last; ) {
+    const entries = await log.read(ledger, from, Math.min(foldBatch, last + 1 - from))
+    const end = entries.at(-1)
+    if (end === undefined) break
+    await view.take(ledger, entries)
+    from = end.seq + 1
+    folded += entries.length
+    onFolded?.(folded)
+  }
+  return folded
 }
 
 /** A row of the state view that is not what the log adds up to. */
@@ -117,21 +129,24 @@ export async function* stateAgainst(
 ): AsyncGenerator<StateFinding> {
   const until = (ledger: string): number => store.position(stateView, ledger)
   await rebuildState(log, fresh, { until, ...(onFolded && { onFolded }) })
-  for (const ledger of await log.ledgers()) {
-    const rowsOf = (from: ViewStore) =>
-      from.range(stateView, ledger, { limit: Number.POSITIVE_INFINITY })[Symbol.iterator]()
-    const [kept, made] = [rowsOf(store), rowsOf(fresh)]
-    let [mine, theirs] = [kept.next(), made.next()]
-    while (!mine.done || !theirs.done) {
-      const order = compareKeys(mine.done ? undefined : mine.value[0], theirs.done ? undefined : theirs.value[0])
-      if (order < 0 && !mine.done) yield { code: 'state-invented', ledger, key: mine.value[0] }
-      if (order > 0 && !theirs.done) yield { code: 'state-missing', ledger, key: theirs.value[0] }
-      if (!mine.done && !theirs.done && order === 0 && !equalBytes(mine.value[1], theirs.value[1])) {
-        yield { code: 'state-changed', ledger, key: mine.value[0] }
-      }
-      if (order <= 0) mine = kept.next()
-      if (order >= 0) theirs = made.next()
+  for (const ledger of await log.ledgers()) yield* rowsApart(store, fresh, ledger)
+}
+
+/** Where the rows of a ledger in `store` are not those of `fresh`. Both stand at the same position. */
+export function* rowsApart(store: ViewStore, fresh: ViewStore, ledger: string): Generator<StateFinding> {
+  const rowsOf = (from: ViewStore) =>
+    from.range(stateView, ledger, { limit: Number.POSITIVE_INFINITY })[Symbol.iterator]()
+  const [kept, made] = [rowsOf(store), rowsOf(fresh)]
+  let [mine, theirs] = [kept.next(), made.next()]
+  while (!mine.done || !theirs.done) {
+    const order = compareKeys(mine.done ? undefined : mine.value[0], theirs.done ? undefined : theirs.value[0])
+    if (order < 0 && !mine.done) yield { code: 'state-invented', ledger, key: mine.value[0] }
+    if (order > 0 && !theirs.done) yield { code: 'state-missing', ledger, key: theirs.value[0] }
+    if (!mine.done && !theirs.done && order === 0 && !equalBytes(mine.value[1], theirs.value[1])) {
+      yield { code: 'state-changed', ledger, key: mine.value[0] }
     }
+    if (order <= 0) mine = kept.next()
+    if (order >= 0) theirs = made.next()
   }
 }
 

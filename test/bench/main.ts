@@ -21,7 +21,7 @@ const benches: Readonly<Record<string, Bench>> = {
 }
 
 const rowOf = ({ what, figure, target, met, bound }: Row): string =>
-  `| ${what} | ${figure} | ${target ?? ''} | ${met === undefined ? '' : met ? 'met' : `**missed**${bound ? `: ${bound}` : ''}`} |`
+  `| ${what} | ${figure} | ${target ?? ''} | ${met === undefined ? (bound ?? '') : met ? 'met' : `**missed**${bound ? `: ${bound}` : ''}`} |`
 
 const sectionText = ({ title, how, rows }: Section): string =>
   `## ${title}\n\n${how}\n\n| what | figure | target | |\n| --- | --- | --- | --- |\n${rows.map(rowOf).join('\n')}\n`

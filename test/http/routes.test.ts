@@ -5,7 +5,7 @@ import { openapi } from '../../src/contract/openapi.ts'
 import { type Operation, operations } from '../../src/contract/operations.ts'
 import { roles } from '../../src/log/control.ts'
 import { ask } from './support/ask.ts'
-import { makeWorld, type World } from './support/world.ts'
+import { adminToken, makeWorld, type World } from './support/world.ts'
 
 let world: World
 before(async () => {
@@ -128,6 +128,25 @@ describe('metrics', () => {
     assert.equal((await from('10.0.0.1', await world.token({ role: 'emit' }))).statusCode, 403)
     assert.equal((await from('10.0.0.1', await world.token({ role: 'read', ledgers: ['a*'] }))).statusCode, 403)
     assert.equal((await from('10.0.0.1', await world.token({ role: 'read' }))).statusCode, 200)
+  })
+
+  it('have a token of their own where one is given, which opens nothing else', async () => {
+    const token = 'the-token-of-who-scrapes'
+    const own = await makeWorld({}, { metricsToken: token })
+    const from = (url: string, authorization: string, method: 'GET' | 'POST' = 'GET') =>
+      own.app.inject({ method, url, remoteAddress: '10.0.0.1', headers: { authorization } })
+    assert.equal((await from('/metrics', `Bearer ${token}`)).statusCode, 200)
+    for (const wrong of ['', token, `Basic ${token}`, `Bearer ${token}x`, `Bearer ${token.slice(1)}`, 'Bearer x']) {
+      assert.equal((await from('/metrics', wrong)).statusCode, 401, wrong)
+    }
+    assert.equal((await from('/metrics', `Bearer ${adminToken}`)).statusCode, 200)
+    for (const { method, path, role } of Object.values<Operation>(operations)) {
+      if (role === 'none') continue
+      const url = path.replace('{ledger}', 'default').replaceAll(/\{\w+\}/g, 'x')
+      const reply = await own.app.inject({ method, url, headers: { authorization: `Bearer ${token}` } })
+      assert.equal(reply.statusCode, 401, path)
+    }
+    await own.close()
   })
 })
 

@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isFree } from '../../infra/ports.ts'
-import { repository } from '../../infra/serve.ts'
+import { freePorts, isFree } from '../../infra/ports.ts'
+import { repository, serve } from '../../infra/serve.ts'
 import { noEngine } from '../query/folders.ts'
 import { noKafka } from './engines.ts'
+import { Client } from './kafka-client.ts'
 
 /** The two commands as a developer starts them. */
 
@@ -23,8 +24,14 @@ interface Command {
   said(): string
 }
 
-function command(path: string, ...args: readonly string[]): Command {
-  const child = spawn(process.execPath, [join(repository, path), ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+const command = (path: string, ...args: readonly string[]): Command =>
+  started(process.execPath, [join(repository, path), ...args])
+
+/** `npm run NAME -- ARGS`, as the documentation has it. */
+const npmRun = (name: string, ...args: readonly string[]): Command => started('npm', ['run', '-s', name, '--', ...args])
+
+function started(program: string, args: readonly string[]): Command {
+  const child = spawn(program, args, { cwd: repository, stdio: ['ignore', 'pipe', 'pipe'] })
   let out = ''
   let all = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -70,6 +77,28 @@ describe('npm run kafka', { skip: noKafka }, () => {
     await untilFree(port)
   })
 
+  it('listens on the port that it is told', async () => {
+    const [port = 0] = await freePorts(1)
+    const run = npmRun('kafka', '--port', String(port), '--dir', join(dir, 'kafka'))
+    assert.equal(Number((await run.printed(line))[1]), port)
+    run.child.kill('SIGTERM')
+    assert.equal(await run.ended, 0, run.said())
+    await untilFree(port)
+  })
+
+  it('runs three brokers, at ports of which the first is told', async () => {
+    const port = (await freePorts(1))[0] ?? 0
+    const run = npmRun('kafka', '--brokers', '3', '--port', String(port), '--dir', join(dir, 'kafka-3'))
+    const ports = [port, port + 1, port + 2]
+    const [, bootstrap = ''] = await run.printed(/^Kafka listens on (\S+)\n/m)
+    assert.equal(bootstrap, ports.map(n => `127.0.0.1:${n}`).join())
+    const client = new Client([bootstrap.split(',')[2] ?? ''])
+    assert.equal((await client.asAdmin(admin => admin.describeCluster())).brokers.length, 3)
+    run.child.kill('SIGTERM')
+    assert.equal(await run.ended, 0, run.said())
+    for (const one of ports) await untilFree(one)
+  })
+
   it('takes its brokers along when it is killed', async () => {
     const run = command(kafka, '--dir', join(dir, 'kafka'))
     const port = Number((await run.printed(line))[1])
@@ -81,34 +110,79 @@ describe('npm run kafka', { skip: noKafka }, () => {
 
 describe('npm run clickhouse', { skip: noEngine }, () => {
   const address =
-    /^AEP_LEDGER_CLICKHOUSE_URL=(\S+) AEP_LEDGER_CLICKHOUSE_USER=(\S+) AEP_LEDGER_CLICKHOUSE_PASSWORD=(\S+)\n/m
+    /^AEP_LEDGER_CLICKHOUSE_URL=(\S+)(?: AEP_LEDGER_CLICKHOUSE_USER=(\S+) AEP_LEDGER_CLICKHOUSE_PASSWORD=(\S+))?\n/m
 
-  async function ask(found: RegExpExecArray, sql: string): Promise<string> {
-    const [, url = '', user, password] = found
-    const headers = { authorization: `Basic ${btoa(`${user}:${password}`)}` }
+  async function ask(url: string, sql: string, login?: string): Promise<string> {
+    const headers = login === undefined ? {} : { authorization: `Basic ${btoa(login)}` }
     return (await (await fetch(url, { method: 'POST', body: sql, headers })).text()).trim()
   }
 
-  it('answers a query, and keeps data, address and login from start to start', async () => {
-    const first = command(clickhouse, '--dir', join(dir, 'clickhouse'))
-    const found = await first.printed(address)
-    assert.match(await ask(found, 'SELECT version()'), /^\d+\.\d+/)
-    await ask(found, 'CREATE DATABASE aep_ledger')
-    await ask(found, 'CREATE TABLE aep_ledger.t (a Int32) ENGINE = MergeTree ORDER BY a')
-    assert.equal(await ask(found, 'INSERT INTO aep_ledger.t VALUES (7)'), '')
+  it('answers whoever knows its port, and keeps data from start to start', async () => {
+    const [port = 0] = await freePorts(1)
+    const url = `http://127.0.0.1:${port}/`
+    const at = ['--port', String(port), '--dir', join(dir, 'clickhouse')]
+    const first = npmRun('clickhouse', ...at)
+    assert.equal((await first.printed(address))[0], `AEP_LEDGER_CLICKHOUSE_URL=${url}\n`)
+    assert.match(await ask(url, 'SELECT version()'), /^\d+\.\d+/)
+    await ask(url, 'CREATE DATABASE aep_ledger')
+    await ask(url, 'CREATE TABLE aep_ledger.t (a Int32) ENGINE = MergeTree ORDER BY a')
+    assert.equal(await ask(url, 'INSERT INTO aep_ledger.t VALUES (7)'), '')
     first.child.kill('SIGTERM')
     assert.equal(await first.ended, 0, first.said())
+    await untilFree(port)
 
-    const port = new URL(found[1] ?? '').port
-    await untilFree(Number(port))
-    const second = command(clickhouse, '--dir', join(dir, 'clickhouse'), '--port', port)
+    const second = command(clickhouse, ...at)
     await second.printed(address)
-    assert.equal(await ask(found, 'SELECT a FROM aep_ledger.t'), '7')
-    const third = command(clickhouse, '--dir', join(dir, 'other'), '--port', port)
+    assert.equal(await ask(url, 'SELECT a FROM aep_ledger.t'), '7')
+    const third = command(clickhouse, '--dir', join(dir, 'other'), '--port', String(port))
     assert.equal(await third.ended, 1)
     assert.match(third.said(), /is taken: choose another/)
     second.child.kill('SIGTERM')
     assert.equal(await second.ended, 0, second.said())
+  })
+
+  it('is the ClickHouse of a service that is told its address and nothing else', async () => {
+    const run = command(clickhouse, '--dir', join(dir, 'clickhouse'))
+    const [, url = ''] = await run.printed(address)
+    const service = await serve(join(dir, 'data'), { AEP_LEDGER_CLICKHOUSE_URL: url, AEP_LEDGER_LOG_LEVEL: 'fatal' })
+    try {
+      while (!/^[1-9]/.test(await ask(url, 'SELECT count() FROM aep_ledger.entry_rows'))) await sleep(50)
+    } finally {
+      await service.stop()
+      run.child.kill('SIGTERM')
+      assert.equal(await run.ended, 0, run.said())
+    }
+  })
+
+  it('lets in nobody but who has the password it is given, at an address that stays', async () => {
+    const given = ['--dir', join(dir, 'clickhouse-login'), '--user', 'ann', '--password', 'a.word']
+    const first = command(clickhouse, ...given)
+    const [, url = '', user, password] = await first.printed(address)
+    assert.deepEqual([user, password], ['ann', 'a.word'])
+    assert.equal(await ask(url, 'SELECT currentUser()', 'ann:a.word'), 'ann')
+    assert.match(await ask(url, 'SELECT 1', 'ann:a.word.'), /^Code: 516\./)
+    assert.match(await ask(url, 'CREATE DATABASE aep_ledger'), /^Code: 497\./)
+    const { port } = new URL(url)
+    assert.equal((await fetch(`http://127.0.0.1:${port}/?query=SELECT+1`)).status, 404)
+    first.child.kill('SIGTERM')
+    assert.equal(await first.ended, 0, first.said())
+    await untilFree(Number(port))
+    const second = command(clickhouse, ...given, '--port', port)
+    assert.equal((await second.printed(address))[1], url)
+    second.child.kill('SIGTERM')
+    await second.ended
+  })
+
+  it('refuses a login that would be none', async () => {
+    for (const args of [
+      ['--user', 'ann'],
+      ['--password', ''],
+      ['--password', 'two words'],
+      ['--password', 'x', '--user', 'default'],
+      ['--password', 'x', '--user', 'a b'],
+    ]) {
+      assert.equal(await command(clickhouse, ...args).ended, 2, args.join(' '))
+    }
   })
 })
 

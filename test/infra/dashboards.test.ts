@@ -18,11 +18,15 @@ const targetLabels = ['job', 'instance', 'le']
 
 /** Every metric that a service registers, with its labels. */
 function registered(): ReadonlyMap<string, readonly string[]> {
-  const none = { queued: () => 0, ledgers: () => [], head: () => -1, positions: () => ({}) }
+  const none = { roles: [], queued: () => 0, ledgers: () => [], head: () => -1, positions: () => ({}) }
   const { registry } = serviceMetrics(none)
   httpMetrics(registry, new Admission(1, 1), new Streams(1))
   diskMetrics(registry, repository)
-  clusterMetrics(registry, { intakeLag: () => new Map(), replicaLag: async () => new Map(), ledgerTopic: 'aep.ledger' })
+  clusterMetrics(registry, {
+    intakeLag: () => Promise.resolve(new Map()),
+    replicaLag: async () => new Map(),
+    ledgerTopic: 'aep.ledger',
+  })
   const metrics = registry.getMetricsAsArray() as readonly { name: string; labelNames?: readonly string[] }[]
   return new Map(metrics.map(({ name, labelNames }) => [name, labelNames ?? []]))
 }

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { resolveLibchdb } from 'chdb/libchdb'
+import { lacking } from '../support/lacking.ts'
 
 /** Runs `work` on an empty folder, and removes it whatever comes of it. */
 export function newFolder(): { readonly path: string; remove(): void } {
@@ -15,6 +16,6 @@ export const noEngine = (() => {
     resolveLibchdb()
     return false
   } catch (error) {
-    return `no ClickHouse here: ${error instanceof Error ? error.message : String(error)}`
+    return lacking(`no ClickHouse here: ${error instanceof Error ? error.message : String(error)}`)
   }
 })()

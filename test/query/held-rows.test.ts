@@ -5,6 +5,8 @@ import type { StoredEntry } from '../../src/ledger/entry.ts'
 import { type ClickHouse, openClickHouse } from '../../src/query/clickhouse.ts'
 import { type Engine, startEngine } from '../../src/query/engine.ts'
 import { HeldRows, type LogSide } from '../../src/query/held-rows.ts'
+import type { SearchCursor } from '../../src/query/port.ts'
+import { remakeRows } from '../../src/query/remake.ts'
 import { newFolder, noEngine } from './folders.ts'
 import { entriesOf, hashLeaf } from './make.ts'
 
@@ -26,7 +28,7 @@ function logOf(entries: readonly StoredEntry[]): LogSide & { entries: readonly S
   return {
     entries,
     async head() {
-      return { seq: this.entries.length - 1 }
+      return this.entries.length === 0 ? undefined : { seq: this.entries.length - 1 }
     },
     async read(_, from, limit) {
       return this.entries.slice(from, from + limit)
@@ -153,6 +155,28 @@ describe('rows held against the log', { skip: noEngine }, () => {
       assert.deepEqual(removed, [])
     })
 
+    it('are shown no further than they are claimed, on every page', async () => {
+      await rows.insert(ledger, whole)
+      const log = logOf(whole.slice(0, 101))
+      const view = held(log, false, rows, true)
+      const seqs: number[] = []
+      for (let after: SearchCursor | undefined; ; ) {
+        const page = await view.search(ledger, {}, 30, after)
+        assert.ok(page.items.every(({ seq }) => seq <= page.asOf))
+        seqs.push(...page.items.map(({ seq }) => seq))
+        if (page.next === undefined) break
+        assert.equal(page.items.length, 30)
+        after = page.next
+      }
+      const known = log.entries.map(({ seq }) => Number(seq))
+      assert.deepEqual(
+        seqs.sort((a, b) => a - b),
+        known,
+      )
+      log.entries = []
+      assert.deepEqual(await view.search(ledger, {}, 30), { items: [], asOf: -1 })
+    })
+
     it('are still known for another history, as soon as the log says so', async () => {
       await rows.insert(ledger, history('lost', 200, 101))
       const log = logOf(history('lost', 50, 101))
@@ -163,6 +187,20 @@ describe('rows held against the log', { skip: noEngine }, () => {
       assert.equal(await view.position(ledger), -1)
       assert.equal(removed.length, 1)
     })
+  })
+
+  it('that others took the place of are compared again, while the process runs', async () => {
+    const log = logOf(history('ours', 30))
+    const client = await openClickHouse(engine, { hashLeaf, onExchanged: () => view.compareAgain() })
+    const view: HeldRows = held(log, false, client)
+    await follow(view, log)
+    assert.equal((await view.search(ledger, {}, 1)).asOf, 29)
+    const theirs = history('theirs', 40)
+    const read: LogSide['read'] = async (_, from, limit) => theirs.slice(from, from + limit)
+    await remakeRows(engine, { ledgers: async () => [ledger], read }, { hashLeaf, force: true })
+    await assert.rejects(view.search(ledger, {}, 10), { message: /another installation's/ })
+    await assert.rejects(view.position(ledger), { message: /another installation's/ })
+    await client.close()
   })
 
   it('that another installation puts there first are noticed, too', async () => {

@@ -125,6 +125,24 @@ describe('migrations', { skip: noEngine }, () => {
     await older.close()
   })
 
+  it('are applied again where the database or a table is gone, and rows come again, while the process runs', async () => {
+    const rows = await openClickHouse(server(), { hashLeaf })
+    await rows.insert(ledger, entries)
+    for (const gone of [`DATABASE ${database}`, `TABLE ${database}.entry_rows`, `TABLE ${database}.removals`]) {
+      await client.command({ query: `DROP ${gone} SYNC` })
+      await rows.search(ledger, {}, 1).catch(() => {})
+      // What a follower does, again and again.
+      for (let tries = 0; (await rows.position(ledger).catch(() => -1)) < entries.length - 1; tries++) {
+        assert.ok(tries < 5, gone)
+        await rows.insert(ledger, entries).catch(() => {})
+      }
+      await rows.remove(ledger).catch(() => rows.remove(ledger))
+      await rows.insert(ledger, entries)
+      assert.equal((await rows.search(ledger, {}, 1)).asOf, entries.length - 1)
+    }
+    await rows.close()
+  })
+
   it('refuse a cluster that the server does not know', async () => {
     const rows = await openClickHouse({ ...server(), cluster: 'nowhere' }, { hashLeaf })
     await assert.rejects(rows.check(), { code: 'query-unavailable', message: /knows no cluster nowhere/ })

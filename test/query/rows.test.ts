@@ -131,6 +131,25 @@ describe('rows', { skip: noEngine }, () => {
     assert.deepEqual(await findings(), [])
   })
 
+  it('that were taken away are not claimed by who put them in, nor by who only searches, and come again', async () => {
+    await clickHouse.close()
+    clickHouse = await openClickHouse(engine, { hashLeaf, countMs: 0 })
+    const reader = await openClickHouse(engine, { hashLeaf, countMs: 0 })
+    await clickHouse.insert(ledger, entries)
+    for (const condition of ['seq > 11000', 'seq BETWEEN 500 AND 600']) {
+      assert.equal((await reader.search(ledger, {}, 1)).asOf, count - 1)
+      await command(`DELETE FROM aep_ledger.entry_rows WHERE ${condition}`)
+      const position = condition.startsWith('seq >') ? 11_000 : 499
+      for (const rows of [clickHouse, reader]) {
+        assert.equal((await rows.search(ledger, {}, 1)).asOf, position)
+        assert.equal(await rows.reached(ledger, position + 1, 0), false)
+      }
+      await clickHouse.insert(ledger, entries.slice(position + 1))
+      assert.deepEqual(await stored(), { rows: count, seqs: count })
+    }
+    await reader.close()
+  })
+
   it('are made whole where a block got in by halves, one month and not the other', async () => {
     await clickHouse.insert(ledger, entries.slice(0, 8_192))
     await clickHouse.insert(ledger, entries.slice(8_192, 11_000))
@@ -245,7 +264,7 @@ describe('rows', { skip: noEngine }, () => {
       [
         'invented',
         'INSERT INTO aep_ledger.entry_rows SELECT * REPLACE (toUInt64(2000) AS seq) FROM (SELECT * FROM aep_ledger.entry_rows WHERE seq = 5)',
-        [{ code: 'row-invented', seq: 2_000 }],
+        [{ code: 'row-invented', seq: 2_000n }],
       ],
       [
         'doubled at another time',
@@ -263,6 +282,31 @@ describe('rows', { skip: noEngine }, () => {
         assert.deepEqual(await findings(2_000), expected)
       })
     }
+
+    it('are known when they are invented in great number, up to the largest seq, and doubled as often', async () => {
+      await clickHouse.insert(ledger, entries.slice(0, 2_000))
+      const invented = 120_000
+      const from = '(SELECT * FROM aep_ledger.entry_rows WHERE seq = 5) AS one CROSS JOIN numbers'
+      for (const [made, n] of [
+        ['2000 + number AS seq', invented],
+        ['toUInt64(18446744073709551615 - number) AS seq', 3],
+        ['time + number + 1 AS time', 30_000],
+      ] as const) {
+        await command(`INSERT INTO aep_ledger.entry_rows SELECT one.* REPLACE (${made}) FROM ${from}(${n}) AS many`)
+      }
+      const found = await findings(2_000)
+      assert.deepEqual(
+        found.flatMap(({ code, seq }) => (code === 'row-invented' ? [seq] : [])),
+        [
+          ...Array.from({ length: invented }, (_, n) => BigInt(2_000 + n)),
+          ...[2n, 1n, 0n].map(less => 2n ** 64n - 1n - less),
+        ],
+      )
+      assert.deepEqual(
+        found.filter(({ code }) => code !== 'row-invented').map(({ code, seq }) => [code, seq]),
+        [['row-doubled', 5], ...found.flatMap(({ code }) => (code === 'row-changed' ? [['row-changed', 5]] : []))],
+      )
+    })
   })
 
   it('are out of reach while ClickHouse is down, and there again after', { timeout: 60_000 }, async () => {

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { createServer, request } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -46,10 +48,10 @@ describe('a service whose ClickHouse is in a bad way', { skip: noEngine }, () =>
     }
   }
   /** A service of its own database. */
-  async function serveOn(login = engine.writer): Promise<{ database: string; at: Serving }> {
+  async function serveOn(login = engine.writer, url = engine.url): Promise<{ database: string; at: Serving }> {
     const database = `aep_ledger_${++number}`
     const at = await serve(join(folder.path, `service-${number}`), {
-      AEP_LEDGER_CLICKHOUSE_URL: engine.url,
+      AEP_LEDGER_CLICKHOUSE_URL: url,
       AEP_LEDGER_CLICKHOUSE_USER: login.username,
       AEP_LEDGER_CLICKHOUSE_PASSWORD: login.password,
       AEP_LEDGER_CLICKHOUSE_DATABASE: database,
@@ -136,6 +138,41 @@ describe('a service whose ClickHouse is in a bad way', { skip: noEngine }, () =>
     assert.equal((await until(at, isWhole)).body.items?.length, 3)
   })
 
+  it('says so while it is out of memory for every statement, and goes on when it is not', async () => {
+    const starving = await starvable(engine.url)
+    const { at } = await serveOn(engine.writer, starving.url)
+    try {
+      await send(at, 'before')
+      await until(at, isWhole)
+      starving.isStarved = true
+      await send(at, 'starved')
+      const { status, body } = await search(at)
+      assert.equal(status, 503)
+      assert.match(body.detail ?? '', /too much memory/)
+      for (let tries = 0; ; tries++) {
+        const health = await (await fetch(`${at.url}/readyz`)).text()
+        if (/too much memory/.test(health)) break
+        assert.ok(tries < 200, health)
+        await sleep(50)
+      }
+      starving.isStarved = false
+      assert.equal((await until(at, isWhole)).body.items?.length, 3)
+    } finally {
+      await at.kill()
+      starving.close()
+    }
+  })
+
+  it('makes the tables and the rows again where they are gone', async () => {
+    const { at, database } = await serveOn()
+    await send(at, 'before')
+    await until(at, isWhole)
+    await command(`DROP DATABASE ${database} SYNC`)
+    assert.equal((await until(at, isWhole)).body.items?.length, 2)
+    await send(at, 'after')
+    assert.equal((await until(at, isWhole)).body.items?.length, 3)
+  })
+
   it('names the refusal of a user that may not write', async () => {
     const { at } = await serveOn(engine.reader)
     await send(at, 'read only')
@@ -159,3 +196,25 @@ describe('a service whose ClickHouse is in a bad way', { skip: noEngine }, () =>
     assert.equal((await until(at, isWhole)).body.items?.length, 2)
   })
 })
+
+/** A way to ClickHouse on which every statement can be given next to no memory. */
+async function starvable(to: string): Promise<{ readonly url: string; isStarved: boolean; close(): void }> {
+  const server = createServer((asked, reply) => {
+    const starved = way.isStarved ? '&max_memory_usage=1&max_untracked_memory=0' : ''
+    const { method, headers } = asked
+    const forwarded = request(new URL(`${asked.url}${starved}`, to), { method, headers }, answer => {
+      reply.writeHead(answer.statusCode ?? 502, answer.headers)
+      answer.pipe(reply)
+    })
+    forwarded.on('error', () => reply.destroy())
+    asked.pipe(forwarded)
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const close = (): void => {
+    server.close()
+    server.closeAllConnections()
+  }
+  const way = { url: `http://127.0.0.1:${port}${new URL(to).pathname}`, isStarved: false, close }
+  return way
+}

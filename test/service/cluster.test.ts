@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { Kafka, logLevel } from 'kafkajs'
+import { CompressionTypes, Kafka, logLevel } from 'kafkajs'
 import { type RunningKafka, startKafka } from '../../infra/kafka/start.ts'
 import { sampleStream } from '../../infra/sample-stream.ts'
 import { cliMain, type Serving, serve } from '../../infra/serve.ts'
@@ -113,6 +113,14 @@ describe('processes that share a cluster', { skip: noKafka }, () => {
     )
   })
 
+  it('start under the name that the first of them gave the installation, or not at all', async () => {
+    const other = start('other', 'http', { AEP_LEDGER_ORIGIN: 'other.example' })
+    await assert.rejects(
+      other,
+      /ended with 2: .*AEP_LEDGER_ORIGIN is other\.example, .* was made as cluster\.example, /s,
+    )
+  })
+
   it('take events in only where that is their role', async () => {
     const sealer = running.get('seals-1')
     assert.ok(sealer)
@@ -163,9 +171,15 @@ describe('processes that share a cluster', { skip: noKafka }, () => {
     const poison = [
       { key: 'default', value: 'poison' },
       { key: null, value: null },
+      // As large as the topic takes, and larger than it takes, but for being compressed.
+      { key: 'default', value: 'p'.repeat(1_048_450) },
+      { key: 'default', value: 'b'.repeat(8 << 20) },
     ]
     for (const partition of [0, 1, 2, 3]) {
-      await producer.send({ topic: 'aep.intake', messages: poison.map(message => ({ ...message, partition })) })
+      for (const [n, message] of poison.entries()) {
+        const compression = n === 3 ? CompressionTypes.GZIP : CompressionTypes.None
+        await producer.send({ topic: 'aep.intake', compression, messages: [{ ...message, partition }] })
+      }
     }
     await producer.disconnect()
     await emitAll()
@@ -173,8 +187,8 @@ describe('processes that share a cluster', { skip: noKafka }, () => {
     await admin.connect()
     const untilMs = performance.now() + 20_000
     const buried = async () => Number((await admin.fetchTopicOffsets('aep.dead'))[0]?.high)
-    while ((await buried()) < 8 && performance.now() < untilMs) await new Promise(resolve => setTimeout(resolve, 100))
-    assert.equal(await buried(), 8)
+    while ((await buried()) < 16 && performance.now() < untilMs) await new Promise(resolve => setTimeout(resolve, 100))
+    assert.equal(await buried(), 16)
     await admin.disconnect()
   })
 
@@ -200,7 +214,6 @@ describe('processes that share a cluster', { skip: noKafka }, () => {
         encoding: 'utf8',
         env: { ...process.env, AEP_LEDGER_URL: door.url, AEP_LEDGER_TOKEN: token },
       })
-    cpSync(join(dir, 'keys'), join(dir, 'keys-copy'), { recursive: true })
     const pinned = cli('keys', 'list', '-o', 'json')
     assert.equal(pinned.status, 0, pinned.stderr)
     const { code, out } = verify(keys, pinned.stdout)

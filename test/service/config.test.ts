@@ -36,6 +36,18 @@ describe('the configuration', () => {
     assert.equal(errors.length, 4)
   })
 
+  it('takes no database that rows are made again in', () => {
+    const of = (name: string) => errorsOf({ AEP_LEDGER_CLICKHOUSE_DATABASE: name }).length
+    assert.deepEqual(['aep_ledger_remade', 'x_remade', 'aep_ledger', 'remade_rows'].map(of), [1, 1, 0, 0])
+  })
+
+  it('takes no metrics token that opens everything', () => {
+    const token = 'a-token-of-sixteen-letters'
+    assert.deepEqual(errorsOf({ AEP_LEDGER_METRICS_TOKEN: token }), [])
+    const [error = ''] = errorsOf({ AEP_LEDGER_METRICS_TOKEN: token, AEP_LEDGER_ADMIN_TOKEN: token })
+    assert.match(error, /^AEP_LEDGER_METRICS_TOKEN: is the admin token/)
+  })
+
   it('takes no number that is not a whole one in range', () => {
     for (const port of ['65536', '-1', '1.5', '', ' 80', '1e3', '0x50'])
       assert.equal(errorsOf({ AEP_LEDGER_PORT: port }).length, 1, port)

@@ -139,6 +139,35 @@ describe('a follower', () => {
     assert.equal(await waiting, false)
   })
 
+  it('knows nothing any more of a ledger that another process follows now', async () => {
+    const { log } = rig()
+    let ledgers = ['a', 'b']
+    const follower = new Follower({
+      log: { ...log, ledgers: async () => ledgers, read: (_, from, limit) => entriesTo(50, from, limit) },
+      view: {
+        name: 'test',
+        position: async ledger => (ledger === 'a' ? -1 : 49),
+        take: () => Promise.reject(new Error('a row of a is damaged')),
+      },
+      batch: 10,
+      restMs: 0,
+      onError: () => {},
+    })
+    assert.equal(follower.follows('b'), false)
+    follower.start()
+    assert.ok(await follower.reached('b', 49, 1_000))
+    assert.deepEqual([follower.follows('a'), follower.follows('c')], [true, false])
+    assert.match(follower.failing ?? '', /^a: a row of a is damaged/)
+    ledgers = ['b']
+    for (let tries = 0; follower.follows('a') && tries < 500; tries++) {
+      follower.wake()
+      await sleep(10)
+    }
+    assert.equal(follower.failing, undefined)
+    assert.deepEqual([follower.follows('a'), follower.follows('b')], [false, true])
+    await follower.stop()
+  })
+
   it('goes on with the other ledgers while one fails, says which one does, and takes it up again', async () => {
     const { log } = rig()
     const positions = new Map<string, number>()

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Kafka, logLevel } from 'kafkajs'
 import { type RunningKafka, startKafka } from '../../infra/kafka/start.ts'
 import { freePorts } from '../../infra/ports.ts'
@@ -120,6 +121,8 @@ describe('a service whose log is in Kafka', { skip: noKafka }, () => {
       const refused = await send(serving, second)
       assert.equal(refused.status, 503)
       assert.ok(Number(refused.headers.get('retry-after')) >= 1)
+      assert.equal((await fetch(`${serving.url}/readyz`)).status, 503)
+      assert.equal(await isComplete(serving), false)
       await kafka.start(1)
       let answer = await send(serving, second)
       for (let tries = 0; answer.status === 503 && tries < 20; tries++) answer = await send(serving, second)
@@ -129,6 +132,10 @@ describe('a service whose log is in Kafka', { skip: noKafka }, () => {
         again.items.map(({ status, seq }) => [status, seq]),
         Array.from({ length: 20 }, (_, n) => ['duplicate', 21 + n]),
       )
+      for (let tries = 0; !(await isComplete(serving)); tries++) {
+        assert.ok(tries < 100, 'it goes on saying that it is cut off')
+        await sleep(100)
+      }
     } finally {
       assert.equal(await serving.stop(), 0)
     }
@@ -139,6 +146,12 @@ async function verify(args: readonly string[]): Promise<{ code: number; bad: num
   const child = spawnSync(process.execPath, [cliMain, 'verify', ...args, '-o', 'json'], { encoding: 'utf8' })
   const bad = /"first_bad_seq": ?(\d+)/.exec(child.stdout)?.[1]
   return { code: child.status ?? -1, bad: bad === undefined ? undefined : Number(bad) }
+}
+
+const isComplete = async ({ url, token }: Serving): Promise<boolean> => {
+  const headers = { authorization: `Bearer ${token}` }
+  const answer = await fetch(`${url}/v1/ledgers/default/leases?limit=1`, { headers })
+  return ((await answer.json()) as { complete: boolean }).complete
 }
 
 const linesOf = (seed: number, count: number): string =>

@@ -140,6 +140,8 @@ describe('a service on an empty folder', () => {
       assert.ok(!JSON.stringify(entry.event.data).includes('decision'))
       const scraped = await (await fetch(`${service.url}/metrics`)).text()
       assert.match(scraped, /^aep_ledger_conflicts_total\{ledger="default"\} 1$/m)
+      for (const role of ['http', 'sequencer', 'follower'])
+        assert.ok(scraped.includes(`aep_ledger_role{role="${role}"} 1\n`))
       assert.match(scraped, /^aep_ledger_head_seq\{ledger="default"\} 501$/m)
       assert.match(scraped, /^aep_ledger_view_position\{view="state",ledger="default"\} \d+$/m)
       return
@@ -261,19 +263,26 @@ describe('a service on an empty folder', () => {
 })
 
 describe('a configured service', () => {
-  it('takes the admin token and the key it is given, and writes neither down', async () => {
+  it('takes the tokens and the key it is given, and writes none down', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'aep-ledger-configured-'))
     try {
       const env = {
         AEP_LEDGER_DATA_DIR: dir,
         AEP_LEDGER_ADMIN_TOKEN: 'the-token-of-the-environment',
+        AEP_LEDGER_METRICS_TOKEN: 'the-token-of-who-scrapes',
         AEP_LEDGER_LEDGER_KEY: '01'.repeat(32),
         AEP_LEDGER_ORIGIN: 'ledger.example',
       }
       const service = await startService(configOf(env))
       const { status, body } = await call(service.url, env.AEP_LEDGER_ADMIN_TOKEN, '/v1/ledgers/default/entries')
+      const scrape = (token: string) =>
+        fetch(`${service.url}/metrics`, {
+          headers: { authorization: `Bearer ${token}`, 'x-forwarded-for': '10.0.0.1' },
+        })
+      const scraped = [await scrape(env.AEP_LEDGER_METRICS_TOKEN), await scrape('another')].map(({ status }) => status)
       await service.close()
       assert.equal(status, 200)
+      assert.deepEqual(scraped, [200, 401])
       assert.equal(existsSync(join(dir, 'admin.token')), false)
       assert.deepEqual(readdirSync(join(dir, 'keys')), [])
       const entry = body.items?.[0]?.['entry'] as ReturnType<typeof readEntry>

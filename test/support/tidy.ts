@@ -42,6 +42,9 @@ const portFile = /^(log\/(port|intake|control)|query\/port|projections\/(port|st
 /** A pure room uses the suite it is given: it may know the interface only. */
 const cryptoForPure = /^crypto\/(suite|point)\.ts$/
 
+/** The Kafka client is swapped in one place: its own files know it, and the one that names it. */
+const knowsKafkajs = /^log\/kafka\/(kafkajs[^/]*|connect)\.ts$/
+
 const importPattern =
   /(?:^|\n)\s*(?:import|export)\s(?:[^'";]*?\sfrom\s)?\s*['"]([^'"]+)['"]|import\(\s*['"]([^'"]+)['"]\s*\)/g
 
@@ -59,6 +62,8 @@ export function* checkImports(path: string, text: string): Generator<string> {
   }
   const allowed: { rooms: readonly string[]; packages: readonly string[] } = rooms[room as Room]
   for (const specifier of importsOf(text)) {
+    if (/(^|\/)kafkajs[^/]*$/.test(specifier) && !knowsKafkajs.test(path))
+      yield `${path}: ${specifier} is for log/kafka/connect.ts to name`
     if (!specifier.startsWith('.')) {
       const known = allowed.packages.some(name =>
         name.endsWith(':') || name.endsWith('/')

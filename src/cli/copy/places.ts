@@ -4,9 +4,8 @@ import { logFolder, look } from '../../log/embedded/folder.ts'
 import type { Context } from '../context.ts'
 import { usageError } from '../exit.ts'
 import { isUrl } from '../settings.ts'
-import { isKafkaUrl, type KafkaPlace, kafkaPlace, openKafka, unreachable } from '../source/kafka.ts'
-import { type Opened, openSource } from '../source/open.ts'
-import { type Besides, kafkaBesides } from './kafka-besides.ts'
+import { isKafkaUrl, type KafkaPlace, kafkaPlace, type OpenedTopic, openKafkaIfThere } from '../source/kafka.ts'
+import { openSource } from '../source/open.ts'
 
 /** Where ledgers can be copied from and to. */
 export type Place =
@@ -46,7 +45,7 @@ const plainAddress = (broker: string): string => broker.toLowerCase().replace(/^
 export const again = 'Run the same command again: it goes on where this one stopped.'
 
 /** Ledgers to be read, and what lies beside them; reading changes nothing and disturbs nobody. */
-export type Readable = Opened & Required<Pick<Opened, 'tokens'>>
+export type Readable = OpenedTopic
 
 /** Opens a source, while a service runs on it or not. Throws with what to do where there is none. */
 export async function openForReading(place: Place, context: Context): Promise<Readable> {
@@ -68,30 +67,5 @@ export async function openIfThere(place: Place, context: Context): Promise<Reada
     const opened = await openSource(place.about, {}, context)
     return { ...opened, tokens: async () => (await opened.tokens?.()) ?? [] }
   }
-  const trouble = (error: unknown): never => {
-    throw unreachable(place.about, error, `Is a broker there? ${again}`)
-  }
-  const besides = await kafkaBesides(place).catch(trouble)
-  if (!besides.hasLedgers) {
-    await besides.close()
-    return undefined
-  }
-  const opened = await openKafka(place, {}).catch(async (error: unknown) => {
-    await besides.close()
-    throw error
-  })
-  return withBesides(opened, besides, trouble)
-}
-
-function withBesides(opened: Opened, besides: Besides, trouble: (error: unknown) => never): Readable {
-  const record = (digest: string) => besides.record(digest).catch(trouble)
-  return {
-    about: opened.about,
-    sources: opened.sources.map(source => ({ ...source, record })),
-    tokens: () => besides.tokens().catch(trouble),
-    async close() {
-      await besides.close()
-      await opened.close()
-    },
-  }
+  return openKafkaIfThere(place, {}, `Is a broker there? ${again}`)
 }

@@ -35,10 +35,10 @@ export async function openForWriting(place: Place, options: TargetOptions): Prom
   if (place.kind === 'kafka') return openKafkaTarget(place, options)
   const log = await openEmbedded(place.dir)
   const { origin } = options
-  const { keepOrigin, originIn } = await import('../../service/first-start.ts')
+  const { keepOrigin, keptOrigin } = await import('../../service/first-start.ts')
   return {
     log,
-    origin: () => originIn(place.dir),
+    origin: () => keptOrigin(place.dir),
     begin: async () => {},
     async settle() {
       if (origin !== undefined && (await log.ledgers()).length > 0) keepOrigin(place.dir, origin)

@@ -1,5 +1,4 @@
-import { existsSync, readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, statSync } from 'node:fs'
 import { ledgerList, ledgerState } from '../../contract/admin.ts'
 import { dsseLinesType } from '../../contract/entries.ts'
 import type { Head } from '../../ledger/entry.ts'
@@ -15,6 +14,7 @@ import { isUrl, type RemoteOptions, remoteOf } from '../settings.ts'
 import { entryOfLine, envelopeBytesMax } from './envelopes.ts'
 import { isKafkaUrl, kafkaPlace, openKafka } from './kafka.ts'
 import { bytesAgain, linesOf, unreadable } from './lines.ts'
+import { recordIn } from './records.ts'
 
 /** Ledgers to be verified, and how far their reading is. */
 export interface Opened {
@@ -32,7 +32,7 @@ export interface OpenSource extends EntrySource {
 }
 
 export interface OpenOptions extends RemoteOptions {
-  /** Folder with records kept beside the log, each under its digest: what an export does not carry itself. */
+  /** Folder with records kept beside the log, each under its digest, which are looked for there first: an export has none itself. */
   readonly records?: string
   /** Ledgers that should be there: each is opened, and is empty where there is none. Without it an unknown one is an error. */
   readonly expected?: readonly string[]
@@ -43,6 +43,18 @@ export interface OpenOptions extends RemoteOptions {
  * export file. All of its ledgers, unless `--ledger` names one; an export holds one.
  */
 export async function openSource(text: string, options: OpenOptions, context: Context): Promise<Opened> {
+  const { records } = options
+  if (records === undefined) return openNamed(text, options, context)
+  if (!existsSync(records)) throw usageError(`There is no folder ${records}.`, 'Give --records one with records.')
+  const opened = await openNamed(text, options, context)
+  const withRecords = (source: OpenSource): OpenSource => ({
+    ...source,
+    record: async (digest, seq) => recordIn(records, digest) ?? source.record?.(digest, seq),
+  })
+  return { ...opened, sources: opened.sources.map(withRecords) }
+}
+
+async function openNamed(text: string, options: OpenOptions, context: Context): Promise<Opened> {
   if (isUrl(text)) return openRemote(text, options, context)
   if (isKafkaUrl(text)) return openKafka(await kafkaPlace(text, context), options)
   if (!existsSync(text))
@@ -131,7 +143,6 @@ async function openExport(path: string, options: OpenOptions): Promise<Opened> {
   const source: OpenSource = {
     ledger: ledger ?? unknownLedger,
     entries: from => exportEntries(path, from),
-    ...recordFolder(options.records),
   }
   const missing = (options.expected ?? []).filter(name => name !== source.ledger)
   const sources = [...(empty ? [] : [source]), ...missing.map(noEntries)]
@@ -148,19 +159,6 @@ async function* exportEntries(path: string, from: number): AsyncGenerator<readon
     }
   } catch (error) {
     throw (error as NodeJS.ErrnoException).code === undefined ? error : unreadable(path, error as NodeJS.ErrnoException)
-  }
-}
-
-function recordFolder(dir: string | undefined): Pick<EntrySource, 'record'> {
-  if (dir === undefined) return {}
-  return {
-    record: digest => {
-      try {
-        return Promise.resolve(new Uint8Array(readFileSync(join(dir, digest))))
-      } catch {
-        return Promise.resolve(undefined)
-      }
-    },
   }
 }
 

@@ -1,10 +1,11 @@
 import { Command } from 'commander'
+import { originIn } from '../../ledger/origin.ts'
 import type { EmbeddedLog } from '../../log/embedded/log.ts'
 import { overall } from '../../verify/report.ts'
 import type { Context } from '../context.ts'
 import { compare, readBack } from '../copy/compare.ts'
 import { copyLedger, type LedgerCopy } from '../copy/ledger.ts'
-import { firstOrigin, originIn } from '../copy/origin.ts'
+import { firstOrigin } from '../copy/origin.ts'
 import { checkApart, openForReading, openIfThere, type Place, placeOf, type Readable } from '../copy/places.ts'
 import { type CopyResult, copyJson, copyText, type LedgerResult } from '../copy/report.ts'
 import { checkTarget, openForWriting, targetTrouble } from '../copy/target.ts'
@@ -214,7 +215,7 @@ async function compareBack(
           context.cancelled.throwIfAborted()
           progress.at(before + entries, total)
         })
-        const origin = first && originIn(first, copied.ledger)
+        const origin = first && originIn(first.bytes, copied.ledger)
         results.push({ ...copied, ...(parting && { parting }), ...(origin && { origin }) })
       }
       before += count

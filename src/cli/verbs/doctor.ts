@@ -1,10 +1,12 @@
-import { existsSync, readdirSync, readFileSync, statfsSync, statSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { existsSync, readFileSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import manifest from '../../../package.json' with { type: 'json' }
 import { ready } from '../../contract/admin.ts'
+import { nodeSuite } from '../../crypto/node.ts'
 import { openEmbeddedReader } from '../../log/embedded/open.ts'
+import { type Config, type ConfigResult, loadConfig } from '../../service/config.ts'
+import { KeyFiles, keysFolder } from '../../service/key-files.ts'
 import { clientOf, ProblemError } from '../client.ts'
 import type { Context } from '../context.ts'
 import { exitCodes } from '../exit.ts'
@@ -12,6 +14,7 @@ import { examples, formOption } from '../options.ts'
 import { dataDirOf, type RemoteOptions, remoteOf, tokenOption } from '../settings.ts'
 import { counted, painter, type Style, shown, table } from '../terminal.ts'
 import { bad, type Check, note, ok } from './doctor-check.ts'
+import { clickhouseCheck } from './doctor-clickhouse.ts'
 import { kafkaChecks } from './doctor-kafka.ts'
 
 interface DoctorOptions extends RemoteOptions {
@@ -24,8 +27,8 @@ export function doctorVerb(context: Context): Command {
   const command = new Command('doctor')
     .summary('look whether everything is in order')
     .description(
-      'Looks at this machine, the data folder, the topics in Kafka and the service, and says what is not as it should be. It ' +
-        'changes nothing, unless it is told to make the topics.',
+      'Looks at this machine and, as AEP_LEDGER_… variables configure them, at the data folder, the keys, the topics in Kafka, ' +
+        'ClickHouse and the service, and says what is not as it should be. It changes nothing, unless it is told to make the topics.',
     )
     .option('--data-dir <dir>', 'data folder (AEP_LEDGER_DATA_DIR; ./data)')
     .option('--url <url>', 'address of the service (AEP_LEDGER_URL; http://127.0.0.1:8080)')
@@ -36,7 +39,10 @@ export function doctorVerb(context: Context): Command {
     .addOption(formOption(['text', 'json'], 'text'))
     .addHelpText(
       'after',
-      `\nExit codes: 0 nothing is wrong · 10 something is\n${examples(['doctor', 'this machine, ./data, the service on it'])}`,
+      `\nExit codes: 0 nothing is wrong · 10 something is\n${examples(
+        ['doctor', 'this machine, ./data, the service on it'],
+        ['doctor --create-topics', 'what AEP_LEDGER_KAFKA_… and the rest name, its topics made first'],
+      )}`,
     )
   return tokenOption(command).action((options: DoctorOptions) => doctor(context, options))
 }
@@ -46,11 +52,9 @@ async function doctor(context: Context, options: DoctorOptions): Promise<void> {
   const checks = [
     nodeVersion(),
     ...folderChecks(dir),
-    ...keyChecks(dir),
     await logCheck(dir),
     holderCheck(dir),
-    engineCheck(),
-    ...(await kafkaChecks(context, dir, options.createTopics === true)),
+    ...(await configuredChecks(loadConfig({ ...context.env, AEP_LEDGER_DATA_DIR: dir }), options)),
     ...(await serviceChecks(context, options)),
   ]
   if (options.output === 'json') await context.out.line(JSON.stringify({ checks }, null, 2))
@@ -96,14 +100,32 @@ function folderChecks(dir: string): Check[] {
   return checks
 }
 
-/** The service starts with no private key that others may read. */
-function keyChecks(dir: string): Check[] {
-  const folder = join(dir, 'keys')
-  if (!existsSync(folder)) return []
-  const files = readdirSync(folder).filter(name => name.endsWith('.json'))
-  const open = files.map(name => join(folder, name)).filter(path => (statSync(path).mode & 0o077) !== 0)
-  if (open.length > 0) return [bad('signing keys', `${open[0]} can be read by others: chmod 600 ${open.join(' ')}`)]
-  return [ok('signing keys', `${files.length} in ${folder}`)]
+/** What the service would use besides the folder. */
+async function configuredChecks(loaded: ConfigResult, { createTopics = false }: DoctorOptions): Promise<Check[]> {
+  if (!loaded.ok) return loaded.errors.map(error => bad('configuration', error))
+  const { config, warnings } = loaded
+  return [
+    ...warnings.map(warning => note('configuration', warning)),
+    ...keyChecks(config),
+    ...(await kafkaChecks(config, createTopics)),
+    await clickhouseCheck(config),
+  ]
+}
+
+/** The service starts with no private key that others may read, nor with one that it can't. */
+function keyChecks(config: Config): Check[] {
+  const folder = keysFolder(config)
+  if (!existsSync(folder)) {
+    return config.KEYS_DIR === undefined
+      ? []
+      : [note('signing keys', `${folder} is not there: the first start makes it`)]
+  }
+  try {
+    const count = KeyFiles.open(folder, nodeSuite, undefined).ids().length
+    return [ok('signing keys', `${count} in ${folder}`)]
+  } catch (error) {
+    return [bad('signing keys', error instanceof Error ? error.message : String(error))]
+  }
 }
 
 async function logCheck(dir: string): Promise<Check> {
@@ -135,16 +157,6 @@ function holderCheck(dir: string): Check {
     return (error as NodeJS.ErrnoException).code === 'EPERM'
       ? ok('writer', `process ${pid} of another user writes the log`)
       : ok('writer', `nobody writes the log now; process ${pid} did last`)
-  }
-}
-
-function engineCheck(): Check {
-  try {
-    const file = createRequire(import.meta.url).resolve('chdb/package.json')
-    const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version: string }
-    return ok('ClickHouse', `the engine of chdb ${version} is installed`)
-  } catch {
-    return note('ClickHouse', 'npm package chdb is not installed: search needs AEP_LEDGER_CLICKHOUSE_URL')
   }
 }
 

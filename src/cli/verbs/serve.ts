@@ -44,8 +44,10 @@ async function serve(context: Context, options: ServeOptions): Promise<void> {
   const config = await configOf(context, env)
   const { startService } = await import('../../service/start.ts')
   const { KeyFileUnusable } = await import('../../service/key-files.ts')
+  const { OriginDiffers } = await import('../../service/first-start.ts')
   const service = await startService(config).catch(error => {
-    if (error instanceof KeyFileUnusable) throw new CliError(exitCodes.usage, error.message, undefined, error)
+    if (error instanceof KeyFileUnusable || error instanceof OriginDiffers)
+      throw new CliError(exitCodes.usage, error.message, undefined, error)
     throw listenError(error)
   })
   context.patienceMs = endMsMax

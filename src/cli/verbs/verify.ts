@@ -38,14 +38,15 @@ export function verifyVerb(context: Context): Command {
     .description(
       'Checks every entry of a ledger: its structure, its signature, its place in the chain, and whether it makes sense. SOURCE is ' +
         'a data folder (of a running service, too), an export (.dsse.jsonl), the http address of a service or kafka://HOST:PORT[/PREFIX]. What you trust comes from ' +
-        'you: without --keys nothing is verified, and the verdict is INCOMPLETE.',
+        'you: without --keys nothing is verified, and the verdict is INCOMPLETE. From Kafka a topic is read once for the names of its ' +
+        'ledgers, and the stretch of each ledger once more.',
     )
     .argument('<source>', 'data folder, export file, http(s) or kafka address')
     .option('--keys <file>', 'ledger keys to trust, as `keys export` prints them; got from somebody you trust')
     .addOption(repeated('--head <seq:hash>', 'a head seen earlier, which must be there: [LEDGER@]SEQ:LEAFHASH'))
     .option('--checkpoint <file>', 'a checkpoint (C2SP tlog-checkpoint) seen earlier, which must be there')
     .option('--receipts <file>', 'receipts that were got for events, whose entries must be there')
-    .option('--records <dir>', 'folder of records kept beside the log, for an export')
+    .option('--records <dir>', 'folder of records kept beside the log, looked for there first: an export has none')
     .option('--require-head', 'not met (exit 12) unless a head or checkpoint is pinned')
     .option('--min-entries <n>', 'not met (exit 12) with fewer entries', whole(1))
     .option('--findings-max <n>', 'findings of one code that are told; the rest are counted (1000)', whole(1))

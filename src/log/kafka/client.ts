@@ -69,7 +69,7 @@ export interface KafkaProducer {
 }
 
 export interface TailOptions {
-  readonly places: readonly (Place & { readonly from: number; readonly isPaused?: boolean })[]
+  readonly places: readonly FollowedPlace[]
   /**
    * Committed records of a place, in order, one call after the other for each place; `next` is the offset to go on from,
    * which passes what no reader may see. What it throws stops that place for good, and is told to `onStopped`.
@@ -78,6 +78,16 @@ export interface TailOptions {
   readonly onStopped: (place: Place, error: unknown) => void
   /** What stands in the way of all of it now; `undefined` when it is gone. */
   readonly onTrouble: (error: unknown) => void
+}
+
+export interface FollowedPlace extends Place {
+  readonly from: number
+  readonly isPaused?: boolean
+  /**
+   * Whoever may write there must not be able to stop it: a batch that can't be decoded is passed over, and one record without
+   * key and headers stands for it, whose value says why. Elsewhere such a batch stops its place, with `Undecodable`.
+   */
+  readonly isPassedOver?: boolean
 }
 
 export interface KafkaTail {
@@ -114,6 +124,14 @@ export interface NewRecord extends Place {
   readonly isTombstone?: true
   readonly headers: Readonly<Record<string, Uint8Array>>
 }
+
+/** Fewer bytes than a broker takes in one batch (`max.message.bytes`, 1,048,588 by default), headers included. */
+export const sendBytesMax = 900_000
+export const sendRecordsMax = 1_000
+
+/** Bytes that a record takes in a batch, or more. */
+export const sizeOf = ({ key, value, headers }: NewRecord): number =>
+  Object.values(headers).reduce((sum, bytes) => sum + bytes.length + 16, Buffer.byteLength(key) + value.length + 32)
 
 export interface KafkaRecord {
   readonly offset: number
@@ -159,6 +177,14 @@ export class CommitUnknown extends Error {
   constructor(isFenced: boolean, cause: unknown) {
     super(`Nobody knows whether a transaction was committed: ${String(cause)}`, { cause })
     this.isFenced = isFenced
+  }
+}
+
+/** Records that are there, and can't be read. */
+export class Undecodable extends Error {
+  override readonly name = 'Undecodable'
+  constructor(place: Place, offset: number, cause: unknown) {
+    super(`${placeText(place)} can’t be decoded at offset ${offset}: ${String(cause)}`, { cause })
   }
 }
 

@@ -2,16 +2,12 @@ import { type TokenRecord, tokenPrefix } from '../control.ts'
 import { LogUnreadable } from '../port.ts'
 import type { KafkaAccess } from './access.ts'
 import type { KafkaRecord } from './client.ts'
-import { kafkajsClient } from './kafkajs.ts'
-import { refusalOf } from './kafkajs-refusal.ts'
-import { readAs } from './read.ts'
+import { connectKafka, refusalOf } from './connect.ts'
 import { PartReader } from './records.ts'
 import { topicsOf } from './topics.ts'
 
-/** What Kafka keeps beside the ledger topic, for whoever copies it: read as it stands, and nobody is fenced. */
+/** What Kafka keeps beside the ledger topic, for whoever verifies or copies it: read as it stands, and nobody is fenced. */
 export interface KeptBeside {
-  /** Whether there is a ledger topic at all. Asking for it makes none. */
-  readonly hasLedgers: boolean
   /** Every record that can be put together, as it came: whether its bytes are those of its digest is not asked. */
   records(): AsyncIterable<{ readonly digest: string; readonly bytes: Uint8Array }>
   /** The newest record of each token. */
@@ -19,27 +15,27 @@ export interface KeptBeside {
   close(): Promise<void>
 }
 
-/** Opens what lies beside the ledger topic of `prefix`. Throws `KafkaRefused`, and what else the client throws. */
+/**
+ * Opens what lies beside the ledger topic of `prefix`. Throws `KafkaRefused`, there and in every reading, and what else the client
+ * throws. Of each topic no more is asked than who may read it is permitted.
+ */
 export async function openKeptBeside(access: KafkaAccess, prefix: string): Promise<KeptBeside> {
-  const client = await kafkajsClient(access)
-  try {
-    const names = topicsOf(prefix)
-    const there = await client.topics([names.ledger, names.records, names.control])
-    async function* all(topic: string): AsyncGenerator<readonly KafkaRecord[], void, undefined> {
-      if (!there.has(topic)) return
-      const place = { topic, partition: 0 }
+  const client = await connectKafka(access)
+  const names = topicsOf(prefix)
+  async function* all(topic: string): AsyncGenerator<readonly KafkaRecord[], void, undefined> {
+    const place = { topic, partition: 0 }
+    try {
+      if ((await client.partitions(topic)) === 0) return
       const { low, end } = await client.bounds(place)
-      yield* readAs(client, access, place, low, end)
+      yield* client.read(place, low, end)
+    } catch (error) {
+      throw refusalOf(error, access) ?? error
     }
-    return {
-      hasLedgers: there.has(names.ledger),
-      records: () => wholeRecords(all(names.records)),
-      tokens: () => newestTokens(all(names.control)),
-      close: () => client.close(),
-    }
-  } catch (error) {
-    await client.close()
-    throw refusalOf(error, access) ?? error
+  }
+  return {
+    records: () => wholeRecords(all(names.records)),
+    tokens: () => newestTokens(all(names.control)),
+    close: () => client.close(),
   }
 }
 

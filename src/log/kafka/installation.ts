@@ -23,10 +23,27 @@ const installationKey = 'installation'
 const tries = 20
 
 /**
- * The installation behind `topics`: as the control topic says, or made by this call. Several processes may start it at
- * once: one of them makes it. Throws `LogUnreadable` where topics are gone or would lose what is written to them.
+ * The installation behind `topics`, its topics kept as often as is asked for. `brokers` are those that it is reached at. Throws
+ * `LogUnreadable` where topics are gone or would lose what is written to them.
  */
 export async function ensureInstallation(
+  client: KafkaClient,
+  topics: Topics,
+  setupId: string,
+  proposal: Proposal,
+  brokers: readonly string[],
+): Promise<Installation> {
+  const found = asAsked(await foundOrMade(client, topics, setupId, proposal), proposal.replication)
+  const faults = await topicFaults(client, topics, found, brokers)
+  if (faults.length > 0) throw refusedTopics(faults)
+  return found
+}
+
+/**
+ * The installation as the control topic says, or made by this call, unjudged. Several processes may start it at once: one of
+ * them makes it.
+ */
+export async function foundOrMade(
   client: KafkaClient,
   topics: Topics,
   setupId: string,
@@ -34,12 +51,14 @@ export async function ensureInstallation(
 ): Promise<Installation> {
   const found = (await readInstallation(client, topics)) ?? (await make(client, topics, setupId, proposal))
   await ensureViews(client, topics, found)
-  const { replication } = proposal
-  const asked = { ...found, replicas: Math.max(found.replicas, replication ?? 0) }
-  const faults = await topicFaults(client, topics, asked)
-  if (faults.length > 0) throw refusedTopics(faults)
   return found
 }
+
+/** An installation as it has to be: with the copies that it was made with, or more, where more are asked for. */
+export const asAsked = (made: Installation, replication: number | undefined): Installation => ({
+  ...made,
+  replicas: Math.max(made.replicas, replication ?? 0),
+})
 
 /** What the control topic says; `undefined` where there is none, or nothing in it. */
 export async function readInstallation(client: KafkaClient, topics: Topics): Promise<Installation | undefined> {

@@ -12,7 +12,7 @@ export interface IntakeJob {
   readonly isOwn: boolean
 }
 
-/** Bytes of events that one record takes at most, beside its first event. */
+/** Bytes of events, with what the first line says of them, that one record takes at most, unless it is a single one. */
 const eventsBytesMax = 600_000
 const eventsMax = 1_000
 /**
@@ -25,8 +25,9 @@ export const stampSkewMsMax = 10 * 60_000
 export function* jobsOf({ ledger, events, isOwn }: IntakeJob): Generator<IntakeJob> {
   let from = 0
   let bytes = 0
-  for (const [n, { canonical, takenAt }] of events.entries()) {
-    const size = 3 * canonical.length > eventsBytesMax ? Buffer.byteLength(canonical) : canonical.length
+  for (const [n, event] of events.entries()) {
+    const { takenAt } = event
+    const size = bytesOf(event)
     const ends = n - from === eventsMax || bytes + size > eventsBytesMax || takenAt !== events[from]?.takenAt
     if (n > from && ends) {
       yield { ledger, isOwn, events: events.slice(from, n) }
@@ -37,6 +38,16 @@ export function* jobsOf({ ledger, events, isOwn }: IntakeJob): Generator<IntakeJ
   }
   if (from < events.length) yield { ledger, isOwn, events: events.slice(from) }
 }
+
+/** Bytes that an event takes of a record, in UTF-8, as JSON writes what the first line says of it. */
+const bytesOf = ({ canonical, source, id, intake }: TakenEvent): number =>
+  Buffer.byteLength(canonical) +
+  Buffer.byteLength(JSON.stringify([source, id])) +
+  Buffer.byteLength(intake.by) +
+  verdictsBytes
+
+/** More than the other members of a verdict take, with all that stands between. */
+const verdictsBytes = 100
 
 /**
  * A job as it stands in the intake topic. Key: the ledger. Value, in UTF-8: a line of JSON, and then a line for each event,

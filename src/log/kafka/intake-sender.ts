@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { KafkaClient, NewRecord, Place } from './client.ts'
+import { type KafkaClient, type NewRecord, type Place, sendBytesMax, sendRecordsMax, sizeOf } from './client.ts'
 import { type IntakeJob, intakeRecord, jobsOf } from './intake-record.ts'
-import { sizeOf } from './kafkajs-writer.ts'
+
 import { Sender } from './sender.ts'
 
 interface Waiting {
@@ -9,10 +9,6 @@ interface Waiting {
   readonly resolve: (offset: number) => void
   readonly reject: (error: unknown) => void
 }
-
-/** Fewer than a broker takes in one batch: see the client. */
-const bytesMax = 900_000
-const recordsMax = 1_000
 
 /**
  * Puts jobs into one partition of the intake topic. What comes in while a send is under way travels in the next, so that one
@@ -68,7 +64,7 @@ export class IntakeSender {
     let count = 0
     for (const { record } of this.#waiting) {
       bytes += sizeOf(record)
-      if (count > 0 && (bytes > bytesMax || count === recordsMax)) break
+      if (count > 0 && (bytes > sendBytesMax || count === sendRecordsMax)) break
       count += 1
     }
     return this.#waiting.splice(0, count)

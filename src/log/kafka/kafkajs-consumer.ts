@@ -38,8 +38,12 @@ export class LastingConsumer {
     return this.#current
   }
 
-  async start(): Promise<void> {
-    const { kafka, config, begin, onTrouble } = this.#options
+  start(): Promise<void> {
+    return this.#begin(this.#make())
+  }
+
+  #make(): Consumer {
+    const { kafka, config, onTrouble } = this.#options
     const consumer = kafka.consumer({
       // The first group of a young cluster waits until its coordinator is there.
       retry: {
@@ -55,13 +59,19 @@ export class LastingConsumer {
       this.#startLater()
     })
     this.#current = consumer
+    return consumer
+  }
+
+  /** One that another has replaced meanwhile is no member of any group when it resolves or rejects. */
+  async #begin(consumer: Consumer): Promise<void> {
     try {
       await consumer.connect()
-      await begin(consumer)
+      if (this.isCurrent(consumer)) await this.#options.begin(consumer)
     } catch (error) {
       await consumer.disconnect().catch(() => {})
       throw error
     }
+    if (!this.isCurrent(consumer)) await consumer.disconnect().catch(() => {})
   }
 
   /** Gives the one that reads up, and makes it anew. */
@@ -74,13 +84,15 @@ export class LastingConsumer {
   }
 
   #startLater(): void {
-    this.#restart = setTimeout(() => {
-      if (!this.#isClosed) this.#startNow()
-    }, restartMs)
+    clearTimeout(this.#restart)
+    this.#restart = setTimeout(() => this.#startNow(), restartMs)
   }
 
   #startNow(): void {
-    this.start().catch(error => {
+    const consumer = this.#make()
+    this.#begin(consumer).catch(error => {
+      // One that was replaced has nobody to follow it but the one that did.
+      if (!this.isCurrent(consumer)) return
       this.#options.onTrouble(error)
       this.#startLater()
     })

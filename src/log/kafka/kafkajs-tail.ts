@@ -1,5 +1,15 @@
 import kafkajs, { type Consumer, type EachBatchPayload } from 'kafkajs'
-import { type Bounds, type KafkaRecord, type KafkaTail, type Place, placeText, type TailOptions } from './client.ts'
+import { utf8 } from '../../base/bytes.ts'
+import {
+  type Bounds,
+  type KafkaRecord,
+  type KafkaTail,
+  type Place,
+  placeText,
+  type TailOptions,
+  Undecodable,
+} from './client.ts'
+import { BatchFault, decodeApart } from './kafkajs-codecs.ts'
 import { type Kafka, LastingConsumer } from './kafkajs-consumer.ts'
 
 const { AssignerProtocol } = kafkajs
@@ -15,6 +25,7 @@ interface Followed {
   /** Offset that is fetched next: where a consumer that had to join again goes on. */
   next: number
   isPaused: boolean
+  readonly isPassedOver: boolean
   /** Fetched faster than it is taken. */
   isHeld: boolean
   bytes: number
@@ -40,16 +51,21 @@ export class Tail implements KafkaTail {
     this.#boundsOf = boundsOf
     const begun = { isHeld: false, bytes: 0, turn: 0, taking: Promise.resolve() }
     this.#followed = new Map(
-      options.places.map(({ topic, partition, from, isPaused = false }) => [
+      options.places.map(({ topic, partition, from, isPaused = false, isPassedOver = false }) => [
         placeText({ topic, partition }),
-        { place: { topic, partition }, next: from, isPaused, ...begun },
+        { place: { topic, partition }, next: from, isPaused, isPassedOver, ...begun },
       ]),
     )
     this.#lasting = new LastingConsumer({
       kafka,
       config: () => ({
         groupId: `aep-ledger-reader-${crypto.randomUUID()}`,
-        partitionAssigners: [() => wholly(options.places)],
+        partitionAssigners: [
+          ({ cluster }) => {
+            decodeApart(cluster, (...fault) => this.#undecodable(...fault))
+            return wholly(options.places)
+          },
+        ],
         maxWaitTimeInMs: fetchMsMax,
         maxBytesPerPartition: 4 << 20,
         maxBytes: 16 << 20,
@@ -158,6 +174,19 @@ export class Tail implements KafkaTail {
       },
       () => {},
     )
+  }
+
+  #undecodable(place: Place, from: number, error: unknown): void {
+    const followed = this.#followed.get(placeText(place))
+    if (followed === undefined || followed.isPaused || followed.next !== from) return
+    const why = new Undecodable(place, from, error)
+    const last = error instanceof BatchFault ? error.last : undefined
+    if (!followed.isPassedOver || last === undefined) {
+      this.#stop(followed, why)
+      return
+    }
+    this.#take(place, last + 1, [{ offset: last, key: '', value: utf8(why.message), headers: {}, timestampMs: 0 }])
+    this.#apply(followed, followed.next)
   }
 
   #take(place: Place, next: number, records: readonly KafkaRecord[]): void {

@@ -8,12 +8,12 @@ import {
   NotCommitted,
   placeText,
   SendUnknown,
+  sendBytesMax,
+  sendRecordsMax,
+  sizeOf,
 } from './client.ts'
 import type { Kafka } from './kafkajs-consumer.ts'
 
-/** Fewer bytes than a broker takes in one batch (`max.message.bytes`, 1,048,588 by default), headers included. */
-export const sendBytesMax = 900_000
-export const sendRecordsMax = 1_000
 const transactionMsMax = 15_000
 /**
  * How long Kafka may take over one of these calls, all tries of kafkajs included. It has hung for minutes where one connection
@@ -51,9 +51,17 @@ export async function startProducer(kafka: Kafka): Promise<KafkaProducer> {
 }
 
 async function started<T>(producer: Producer, start: () => Promise<T>): Promise<T> {
+  let isGivenUp = false
+  const connected = producer.connect().then(async () => {
+    if (!isGivenUp) return start()
+    // A take-over that came now would fence whoever took over since.
+    await ended(producer)
+    throw new Error('It was given up before it was connected.')
+  })
   try {
-    return await within(answerMsMax, producer.connect().then(start), error => error)
+    return await within(answerMsMax, connected, error => error)
   } catch (error) {
+    isGivenUp = true
     void ended(producer)
     throw error
   }
@@ -197,9 +205,6 @@ function roundsOf(records: readonly NewRecord[]): Chunk[][] {
   }
   return rounds
 }
-
-export const sizeOf = ({ key, value, headers }: NewRecord): number =>
-  Object.values(headers).reduce((sum, bytes) => sum + bytes.length + 16, Buffer.byteLength(key) + value.length + 32)
 
 /** kafkajs knows the marker of an aborted transaction by its key alone, whoever wrote the record. */
 const markerKey = '\0\0\0\0'

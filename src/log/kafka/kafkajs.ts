@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import kafkajs, { type Admin } from 'kafkajs'
+import kafkajs, { type Admin, type Cluster } from 'kafkajs'
 import type { KafkaAccess } from './access.ts'
 import type {
   Bounds,
@@ -16,6 +16,8 @@ import type {
   TopicState,
 } from './client.ts'
 import { kafkajsAccess } from './kafkajs-access.ts'
+import { Asking, clusterOf } from './kafkajs-asking.ts'
+import { readCompressed } from './kafkajs-codecs.ts'
 import type { Kafka } from './kafkajs-consumer.ts'
 import { refusalOf } from './kafkajs-refusal.ts'
 import { joinShare } from './kafkajs-share.ts'
@@ -26,6 +28,7 @@ import { quietTimers } from './quiet-timers.ts'
 const { ConfigResourceTypes, Partitioners } = kafkajs
 
 quietTimers()
+readCompressed()
 
 /**
  * The client over kafkajs 2.2.4, and the rules under which it loses nothing (it is no longer maintained):
@@ -36,6 +39,9 @@ quietTimers()
  * - a new producer after any error of a transaction: the old one is stuck, or about to be;
  * - it sleeps `initialRetryTime` while the markers of the last transaction are written, so that time is short;
  * - an offset out of range is silently another one: the offset that a batch was fetched at is looked at;
+ * - what an admin is asked fails at the first lost connection: it is asked again, over a new one;
+ * - a batch that can't be decoded ends a consumer, whatever else it reads: its place is then read apart, and stops, or
+ *   passes it over; kafkajs itself decodes gzip alone;
  * - one place a call: where one goes to several leaders and one of them fails, what is on its way to the others is sent
  *   again, and stands there twice; where one of them moves, records are left out or sent twice.
  */
@@ -45,11 +51,12 @@ export async function kafkajsClient(access: KafkaAccess): Promise<KafkaClient> {
     ...kafkajsAccess(access),
     retry: { initialRetryTime: 3, factor: 0.2, multiplier: 2, maxRetryTime: 500, retries: 12 },
   })
-  const admin = kafka.admin()
-  await admin.connect().catch(error => {
+  const client = new KafkajsClient(kafka, access)
+  await client.connect().catch(async error => {
+    await client.close()
     throw refusalOf(error, access) ?? error
   })
-  return new KafkajsClient(kafka, admin, access)
+  return client
 }
 
 /** What it calls partitioning by key is what the Java client does. */
@@ -58,20 +65,31 @@ const partitioner = Partitioners.DefaultPartitioner()
 class KafkajsClient implements KafkaClient {
   readonly #kafka: Kafka
   readonly #access: KafkaAccess
-  readonly #admin: Admin
+  readonly #admins: Asking<Admin>
+  readonly #clusters: Asking<Cluster>
 
-  constructor(kafka: Kafka, admin: Admin, access: KafkaAccess) {
+  constructor(kafka: Kafka, access: KafkaAccess) {
     this.#kafka = kafka
     this.#access = access
-    this.#admin = admin
+    const isFinal = (error: unknown): boolean => refusalOf(error, access) !== undefined
+    this.#admins = new Asking(() => kafka.admin(), isFinal)
+    this.#clusters = new Asking(() => clusterOf(kafka), isFinal)
   }
 
-  async topics(names: readonly string[]): Promise<ReadonlyMap<string, TopicState>> {
-    const there = new Set(await this.#admin.listTopics())
+  connect(): Promise<void> {
+    return this.#admins.ask(async () => {})
+  }
+
+  topics(names: readonly string[]): Promise<ReadonlyMap<string, TopicState>> {
+    return this.#admins.ask(admin => this.#topics(admin, names))
+  }
+
+  async #topics(admin: Admin, names: readonly string[]): Promise<ReadonlyMap<string, TopicState>> {
+    const there = new Set(await admin.listTopics())
     const wanted = names.filter(name => there.has(name))
     if (wanted.length === 0) return new Map()
-    const { topics } = await this.#admin.fetchTopicMetadata({ topics: wanted })
-    const { resources } = await this.#admin.describeConfigs({
+    const { topics } = await admin.fetchTopicMetadata({ topics: wanted })
+    const { resources } = await admin.describeConfigs({
       includeSynonyms: false,
       resources: wanted.map(name => ({ type: ConfigResourceTypes.TOPIC, name })),
     })
@@ -93,34 +111,34 @@ class KafkajsClient implements KafkaClient {
     )
   }
 
-  async partitions(topic: string): Promise<number> {
-    try {
-      const { topics } = await this.#admin.fetchTopicMetadata({ topics: [topic] })
-      return topics.find(({ name }) => name === topic)?.partitions.length ?? 0
-    } catch (error) {
-      if ((error as { readonly type?: string }).type === 'UNKNOWN_TOPIC_OR_PARTITION') return 0
-      throw error
-    }
+  partitions(topic: string): Promise<number> {
+    return this.#admins.ask(async admin => {
+      try {
+        const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
+        return topics.find(({ name }) => name === topic)?.partitions.length ?? 0
+      } catch (error) {
+        if ((error as { readonly type?: string }).type === 'UNKNOWN_TOPIC_OR_PARTITION') return 0
+        throw error
+      }
+    })
   }
 
   async create(topics: readonly NewTopic[]): Promise<void> {
-    await this.#admin.createTopics({
-      // Its own waiting fails on a broker that has not heard of the topic yet.
-      waitForLeaders: false,
-      topics: topics.map(({ name, partitions, replicas, settings }) => ({
-        topic: name,
-        numPartitions: partitions,
-        replicationFactor: replicas,
-        configEntries: Object.entries(settings).map(([key, value]) => ({ name: key, value })),
-      })),
-    })
+    const made = topics.map(({ name, partitions, replicas, settings }) => ({
+      topic: name,
+      numPartitions: partitions,
+      replicationFactor: replicas,
+      configEntries: Object.entries(settings).map(([key, value]) => ({ name: key, value })),
+    }))
+    // Its own waiting fails on a broker that has not heard of the topic yet.
+    await this.#admins.ask(admin => admin.createTopics({ waitForLeaders: false, topics: made }))
     for (const { name } of topics) await this.#untilLed(name)
   }
 
   async #untilLed(topic: string): Promise<void> {
     for (const untilMs = performance.now() + leadersMsMax; ; await sleep(50)) {
       try {
-        const offsets = await this.#admin.fetchTopicOffsets(topic)
+        const offsets = await this.#admins.ask(admin => admin.fetchTopicOffsets(topic))
         // One that was there already, with more or fewer of them, is for whoever looks at topics.
         if (offsets.length > 0) return
       } catch (error) {
@@ -130,7 +148,7 @@ class KafkajsClient implements KafkaClient {
   }
 
   async brokers(): Promise<number> {
-    return (await this.#admin.describeCluster()).brokers.length
+    return (await this.#admins.ask(admin => admin.describeCluster())).brokers.length
   }
 
   partitionOf(key: string, partitions: number): number {
@@ -140,12 +158,19 @@ class KafkajsClient implements KafkaClient {
     return partitioner({ topic: '', partitionMetadata, message: { key, value: null } })
   }
 
-  async bounds({ topic, partition }: Place): Promise<Bounds> {
-    const all = await this.#admin.fetchTopicOffsets(topic)
-    const found = all.find(one => one.partition === partition)
-    if (found === undefined) throw new Error(`The topic ${topic} has no partition ${partition}.`)
-    // What kafkajs calls high is the last stable offset.
-    return { low: Number(found.low), end: Number(found.high) }
+  bounds({ topic, partition }: Place): Promise<Bounds> {
+    return this.#clusters.ask(async cluster => {
+      await cluster.addTargetTopic(topic)
+      await cluster.refreshMetadataIfNecessary()
+      const offset = async (fromBeginning: boolean): Promise<number> => {
+        const [found] = await cluster.fetchTopicsOffset([{ topic, partitions: [{ partition }], fromBeginning }])
+        if (found === undefined) throw new Error(`The topic ${topic} has no partition ${partition}.`)
+        return Number(found.partitions[0]?.offset)
+      }
+      // The last there is to readers of committed records is the last stable offset.
+      const end = await offset(false)
+      return { low: await offset(true), end }
+    })
   }
 
   async *read(place: Place, from: number, end: number): AsyncGenerator<readonly KafkaRecord[]> {
@@ -214,13 +239,15 @@ class KafkajsClient implements KafkaClient {
   }
 
   async trim({ topic, partition }: Place, offset: number): Promise<void> {
-    // Without it kafkajs knows no leader of the topic.
-    await this.#admin.fetchTopicOffsets(topic)
-    await this.#admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] })
+    await this.#admins.ask(async admin => {
+      // Without it kafkajs knows no leader of the topic.
+      await admin.fetchTopicOffsets(topic)
+      await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] })
+    })
   }
 
   async close(): Promise<void> {
-    await this.#admin.disconnect()
+    await Promise.all([this.#admins.close(), this.#clusters.close()])
   }
 }
 

@@ -14,6 +14,7 @@ import {
   type Place,
   placeText,
 } from './client.ts'
+import { Heads } from './heads.ts'
 import type { Installation } from './installation.ts'
 import { elsewhere, Partition } from './partition.ts'
 import type { Positions } from './positions.ts'
@@ -53,6 +54,8 @@ export class KafkaLog implements EmbeddedLog {
   readonly #turns = new Map<number, Promise<unknown>>()
   /** Partitions that were written by `append`. */
   readonly #appended = new Set<number>()
+  /** One a partition. */
+  readonly #heads: readonly Heads[]
   #tail: KafkaTail | undefined
   #partitions: readonly Partition[] = []
   #takeIntake: TakeIntake = async () => {}
@@ -69,6 +72,10 @@ export class KafkaLog implements EmbeddedLog {
     this.installation = parts.installation
     this.views = parts.store.views
     this.#sender = new Sender(parts.client)
+    this.#heads = Array.from(
+      { length: parts.installation.partitions },
+      (_, partition) => new Heads({ topic: parts.topics.heads, partition }),
+    )
   }
 
   /** Follows from where the replica stands; resolves when what was committed at the call is in it. */
@@ -91,13 +98,15 @@ export class KafkaLog implements EmbeddedLog {
     const tail = await client.tail({
       places: [
         ...numbers.map(partition => from({ topic: topics.ledger, partition })),
-        ...numbers.map(partition => ({ topic: topics.intake, partition, from: 0, isPaused: true })),
+        ...numbers.map(partition => ({ topic: topics.intake, partition, from: 0, isPaused: true, isPassedOver: true })),
+        ...this.#heads.map(({ place }) => ({ ...place, from: 0 })),
         ...[topics.control, topics.records].map(topic => from({ topic, partition: 0 })),
       ],
       take: (...taken) => this.#take(...taken),
       onStopped: (place, error) => {
         if (place.topic === topics.ledger) replica.stop(place.partition, unreadable(error))
         else if (place.topic === topics.intake) this.#intakeLost(place.partition, error)
+        else if (place.topic === topics.heads) this.#heads[place.partition]?.stop(error)
         else this.#stopAside(place, error)
       },
       onTrouble: error => {
@@ -106,9 +115,9 @@ export class KafkaLog implements EmbeddedLog {
     })
     this.#tail = tail
     const headOf = (ledger: string) => store.head(ledger)
-    this.#partitions = numbers.map(number => {
+    this.#partitions = this.#heads.map((heads, number) => {
       const transactionalId = `${prefix}.ledger-${number}`
-      return new Partition({ number, client, tail, replica, topics, transactionalId, headOf })
+      return new Partition({ number, client, tail, replica, heads, topics, transactionalId, headOf })
     })
   }
 
@@ -129,6 +138,7 @@ export class KafkaLog implements EmbeddedLog {
     const { topics, replica, store, positions } = this.#parts
     if (place.topic === topics.ledger) return replica.take(place.partition, records, next)
     if (place.topic === topics.intake) return this.#takeIntake(place.partition, records, next)
+    if (place.topic === topics.heads) return this.#heads[place.partition]?.take(records, next)
     for (const record of records) {
       if (place.topic === topics.control) {
         if (record.key.startsWith(tokenPrefix)) await store.putToken(tokenIn(record.value))

@@ -1,14 +1,15 @@
 import { mkdirSync } from 'node:fs'
 import type { EmbeddedLog } from '../embedded/log.ts'
 import { openEmbedded } from '../embedded/open.ts'
+import { LogUnreadable } from '../port.ts'
 import type { KafkaAccess } from './access.ts'
-import { ensureInstallation, type Proposal } from './installation.ts'
-import { kafkajsClient } from './kafkajs.ts'
-import { refusalOf } from './kafkajs-refusal.ts'
+import type { KafkaClient } from './client.ts'
+import { connectKafka, refusalOf } from './connect.ts'
+import { ensureInstallation, type Installation, type Proposal, readInstallation } from './installation.ts'
 import { KafkaLog } from './log.ts'
 import { openPositions } from './positions.ts'
 import { Replica, type ReplicaListener } from './replica.ts'
-import { topicsOf } from './topics.ts'
+import { type Topics, topicsOf } from './topics.ts'
 
 export interface KafkaLogOptions extends Partial<Proposal> {
   /** Folder of this process alone: the replica. */
@@ -38,14 +39,20 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaLog> 
     replication,
   } = options
   mkdirSync(dir, { recursive: true, mode: 0o700 })
-  const client = await kafkajsClient(access)
+  const client = await connectKafka(access)
   try {
     const topics = topicsOf(prefix)
-    const installation = await ensureInstallation(client, topics, `${prefix}.setup`, {
-      origin,
-      partitions,
-      replication,
-    })
+    const installation = await ensureInstallation(
+      client,
+      topics,
+      `${prefix}.setup`,
+      {
+        origin,
+        partitions,
+        replication,
+      },
+      access.brokers,
+    )
     const positions = openPositions(dir, [topics.ledger, topics.records, topics.control])
     const store = await openEmbedded(dir)
     try {
@@ -59,6 +66,27 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaLog> 
       await store.close()
       throw error
     }
+  } catch (error) {
+    await client.close().catch(() => {})
+    throw refusalOf(error, access) ?? error
+  }
+}
+
+/** The topics of an installation that is there, without a replica of them. */
+export interface KafkaTopics {
+  readonly client: KafkaClient
+  readonly topics: Topics
+  readonly installation: Installation
+}
+
+/** Makes nothing, fences nobody. Throws `LogUnreadable` where there is no installation, and `KafkaRefused`; the client is the caller's to close. */
+export async function openKafkaTopics(access: KafkaAccess, prefix: string): Promise<KafkaTopics> {
+  const client = await connectKafka(access)
+  try {
+    const topics = topicsOf(prefix)
+    const installation = await readInstallation(client, topics)
+    if (installation !== undefined) return { client, topics, installation }
+    throw new LogUnreadable(`There is no ledger under the prefix ${prefix} at ${access.brokers.join()}.`)
   } catch (error) {
     await client.close().catch(() => {})
     throw refusalOf(error, access) ?? error

@@ -7,12 +7,12 @@ import {
   CommitUnknown,
   Fenced,
   type KafkaClient,
-  type KafkaRecord,
   type KafkaTail,
   type KafkaWriter,
   type NewRecord,
   placeText,
 } from './client.ts'
+import type { Heads } from './heads.ts'
 import { recordsOf, type Step } from './records.ts'
 import type { Replica } from './replica.ts'
 import type { Topics } from './topics.ts'
@@ -22,6 +22,7 @@ export interface PartitionParts {
   readonly client: KafkaClient
   readonly tail: KafkaTail
   readonly replica: Replica
+  readonly heads: Heads
   readonly topics: Topics
   readonly transactionalId: string
   /** The head of a ledger in the replica. */
@@ -63,6 +64,8 @@ export class Partition {
     const { client, replica, tail, transactionalId, topics, number } = this.#parts
     await this.release()
     this.#isFenced = false
+    // A long topic is read while the owner before still writes.
+    await this.#readHeads()
     const writer = await client.writer(transactionalId)
     try {
       const place = { topic: topics.ledger, partition: number }
@@ -168,18 +171,24 @@ export class Partition {
     }))
   }
 
+  /** Resolves when all heads that are committed now are known. */
+  async #readHeads(): Promise<void> {
+    const { client, tail, heads } = this.#parts
+    const { low, end } = await client.bounds(heads.place)
+    if (heads.isStopped) {
+      heads.begin()
+      tail.resume(heads.place, low)
+    }
+    await heads.reached(end)
+  }
+
   /** Holds the heads that were written with the entries against the entries. */
   async #checkHeads(): Promise<void> {
-    const { client, topics, number, headOf } = this.#parts
-    const place = { topic: topics.heads, partition: number }
-    const { low, end } = await client.bounds(place)
-    const heads = new Map<string, KafkaRecord>()
-    for await (const records of client.read(place, low, end))
-      for (const record of records) heads.set(record.key, record)
-    for (const [ledger, { value }] of heads) {
-      const { seq, leaf_hash } = JSON.parse(Buffer.from(value).toString()) as { seq: number; leaf_hash: string }
+    const { heads, topics, number, headOf } = this.#parts
+    await this.#readHeads()
+    for (const [ledger, { seq, leafHash }] of heads) {
       const found = await headOf(ledger)
-      if (found?.seq === seq && found.leafHash === leaf_hash) continue
+      if (found?.seq === seq && found.leafHash === leafHash) continue
       throw new LogUnreadable(
         `${ledger} ends in ${topics.ledger}/${number} at seq ${found?.seq ?? -1}, and was written up to seq ${seq}: ` +
           'records were cut off, or changed. Restore the topic; see aep-ledger verify.',

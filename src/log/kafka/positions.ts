@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { LogUnreadable } from '../port.ts'
 import { type Place, placeText } from './client.ts'
 
@@ -45,7 +45,7 @@ export function openPositions(dir: string, topics: readonly string[]): Positions
   let unsaved = 0
   const save = (): void => {
     const text = JSON.stringify({ topics, positions: Object.fromEntries(positions) } satisfies Held, null, 2)
-    writeFileSync(`${path}.new`, `${text}\n`)
+    writeFileSync(`${path}.new`, `${text}\n`, { flush: true })
     renameSync(`${path}.new`, path)
     unsaved = 0
   }
@@ -72,7 +72,9 @@ function parse(path: string): Held {
     const isSound = Object.values(positions).every(({ offset, intake }) => isOffset(offset) && isOffset(intake))
     if (isSound && topics.every(topic => typeof topic === 'string')) return { topics, positions }
   } catch {}
-  throw new LogUnreadable(`${path} is damaged. Remove it: the log is then read from Kafka again.`)
+  throw new LogUnreadable(
+    `${path} is damaged. Move the keys out of ${dirname(path)}, if they are in it, and remove the folder: the log is then read from Kafka again.`,
+  )
 }
 
 const isOffset = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0

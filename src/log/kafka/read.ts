@@ -1,8 +1,7 @@
 import { LogUnreadable } from '../port.ts'
 import type { KafkaAccess } from './access.ts'
-import type { KafkaClient, KafkaRecord } from './client.ts'
-import { kafkajsClient } from './kafkajs.ts'
-import { refusalOf } from './kafkajs-refusal.ts'
+import type { Bounds, KafkaClient, KafkaRecord } from './client.ts'
+import { connectKafka, refusalOf } from './connect.ts'
 import { markKey } from './records.ts'
 import { topicsOf } from './topics.ts'
 
@@ -10,7 +9,10 @@ import { topicsOf } from './topics.ts'
 export interface LedgerTopic {
   /** What the records' keys name, sorted. Cost: a pass over the topic. */
   ledgers(): Promise<readonly string[]>
-  /** Value and `sig` header of each record under the key `ledger`, up to the end as it was when the topic was opened. */
+  /**
+   * Value and `sig` header of each record under the key `ledger`, up to the end as it was when the topic was opened. Cost: a pass
+   * over its partition from its first record to its last, once `ledgers` was asked; before, over the topic.
+   */
   entries(ledger: string): AsyncIterable<readonly { readonly bytes: Uint8Array; readonly signature: Uint8Array }[]>
   close(): Promise<void>
 }
@@ -20,33 +22,39 @@ export interface LedgerTopic {
  * in every reading, and what else the client throws.
  */
 export async function openLedgerTopic(access: KafkaAccess, prefix: string): Promise<LedgerTopic> {
-  const client = await kafkajsClient(access)
+  const client = await connectKafka(access)
   try {
     const topic = topicsOf(prefix).ledger
     const partitions = await client.partitions(topic)
     if (partitions === 0) throw new LogUnreadable(`There is no topic ${topic} at ${access.brokers.join()}.`)
     const places = Array.from({ length: partitions }, (_, partition) => ({ topic, partition }))
     const extents = await Promise.all(places.map(async place => ({ place, ...(await client.bounds(place)) })))
-    /** Partitions that a key was found in, once all were read. */
-    let found: Map<string, Set<number>> | undefined
-    async function* records(key?: string): AsyncGenerator<readonly KafkaRecord[], void, undefined> {
-      const partitions = key === undefined ? undefined : found?.get(key)
+    /** Where the records of a key begin and end in each partition that has any, once all were read. */
+    let found: Map<string, Map<number, Bounds>> | undefined
+    async function* records(key: string): AsyncGenerator<readonly KafkaRecord[], void, undefined> {
       for (const { place, low, end } of extents) {
-        if (partitions === undefined || partitions.has(place.partition)) yield* read(place, low, end)
+        const part = found === undefined ? { low, end } : found.get(key)?.get(place.partition)
+        if (part !== undefined) yield* read(place, part.low, part.end)
       }
     }
     const read = (...range: Parameters<KafkaClient['read']>) => readAs(client, access, ...range)
     return {
       async ledgers() {
-        const places = new Map<string, Set<number>>()
+        const parts = new Map<string, Map<number, Bounds>>()
         for (const { place, low, end } of extents) {
           for await (const batch of read(place, low, end)) {
-            for (const { key } of batch)
-              if (key !== markKey) places.set(key, (places.get(key) ?? new Set()).add(place.partition))
+            for (const { key, offset } of batch) {
+              if (key === markKey) continue
+              const own = parts.get(key) ?? new Map<number, Bounds>()
+              parts.set(
+                key,
+                own.set(place.partition, { low: own.get(place.partition)?.low ?? offset, end: offset + 1 }),
+              )
+            }
           }
         }
-        found = places
-        return [...places.keys()].sort()
+        found = parts
+        return [...parts.keys()].sort()
       },
       async *entries(ledger) {
         for await (const batch of records(ledger)) {
@@ -64,7 +72,7 @@ export async function openLedgerTopic(access: KafkaAccess, prefix: string): Prom
 }
 
 /** As `client.read`; throws `KafkaRefused` where that is what an error comes to. */
-export async function* readAs(
+async function* readAs(
   client: KafkaClient,
   access: KafkaAccess,
   ...range: Parameters<KafkaClient['read']>

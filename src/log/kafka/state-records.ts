@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { textOf, utf8 } from '../../base/bytes.ts'
 import type { ViewChange } from '../../projections/store.ts'
 import type { KafkaRecord, NewRecord, Place } from './client.ts'
@@ -25,6 +26,9 @@ const positionKey = ''
  * - last of the step, key: ledger, line feed; value: JSON `{"position","version"}`;
  * - header `version` on each: the shape that the row is of. Rows of two shapes stand in the topic for a while when the
  *   second is written, and their keys are partly the same.
+ *
+ * A step that ends where the ledger's last one ended mends rows. A record under the key `#name`, the first that an owner
+ * writes, names the partition.
  */
 export function stateRecords(place: Place, steps: readonly StateStep[]): NewRecord[] {
   return steps.flatMap(({ ledger, position, version, changes }) => {
@@ -40,6 +44,20 @@ export function stateRecords(place: Place, steps: readonly StateStep[]): NewReco
 }
 
 const noBytes = new Uint8Array(0)
+
+/** Key of the record that names a partition of the topic. */
+const nameKey = '#name'
+
+/** Names the partition by a number that no other one has, so that a topic made in its place is not taken for it. Written once. */
+export const nameRecord = (place: Place): NewRecord => ({
+  ...place,
+  key: nameKey,
+  value: utf8(randomUUID()),
+  headers: {},
+})
+
+/** The name that a record gives its partition, if it does. */
+export const nameIn = ({ key, value }: KafkaRecord): string | undefined => (key === nameKey ? textOf(value) : undefined)
 
 /** Ledger and row that a key of the topic stands for; `undefined` for one that no follower wrote. */
 export function stateKey(key: string): { readonly ledger: string; readonly row: string } | undefined {

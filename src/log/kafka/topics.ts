@@ -37,6 +37,12 @@ const kept = {
   'unclean.leader.election.enable': 'false',
 } as const
 const compacted = { 'cleanup.policy': 'compact', 'unclean.leader.election.enable': 'false' } as const
+/** Compacts soon, so that whoever starts reads little: a segment that is written to is left alone for a week otherwise. */
+const soon = {
+  'segment.ms': String(3_600_000),
+  'segment.bytes': String(64 << 20),
+  'min.cleanable.dirty.ratio': '0.1',
+} as const
 /**
  * Rows of a view. Whoever has read it up to some offset finds each step whole behind it for an hour, and for a year which
  * rows were taken away. One row may be larger than brokers take by default.
@@ -64,12 +70,14 @@ interface Wanted {
   /** Nothing is lost with it. */
   readonly isView?: true
   readonly settings: Readonly<Record<string, string>>
+  /** What it is made with besides, and need not have. */
+  readonly advised?: Readonly<Record<string, string>>
 }
 
 const wanted = (topics: Topics, partitions: number): readonly Wanted[] => [
   { name: topics.ledger, partitions, settings: kept },
   { name: topics.intake, partitions, settings: stamped },
-  { name: topics.heads, partitions, settings: compacted },
+  { name: topics.heads, partitions, settings: compacted, advised: soon },
   { name: topics.records, partitions: 1, settings: kept },
   { name: topics.control, partitions: 1, settings: compacted },
   { name: topics.dead, partitions: 1, settings: kept },
@@ -78,12 +86,20 @@ const wanted = (topics: Topics, partitions: number): readonly Wanted[] => [
 
 /** All topics of an installation that is being made. */
 export const newTopics = (topics: Topics, { partitions, replicas }: Layout): readonly NewTopic[] =>
-  wanted(topics, partitions).map(({ name, partitions, settings }) => ({
+  wanted(topics, partitions).map(({ name, partitions, settings, advised }) => ({
     name,
     partitions,
     replicas,
-    settings: { ...settings, 'min.insync.replicas': String(inSyncOf(replicas)) },
+    settings: {
+      'max.message.bytes': String(messageBytesMin),
+      ...settings,
+      ...advised,
+      'min.insync.replicas': String(inSyncOf(replicas)),
+    },
   }))
+
+/** What Kafka takes in one batch unless it is told otherwise, and ours may have. */
+const messageBytesMin = 1_048_588
 
 const inSyncOf = (replicas: number): number => (replicas >= 3 ? 2 : 1)
 
@@ -104,17 +120,27 @@ export interface TopicFault {
   readonly mend?: string
 }
 
-/** What is wrong with an installation's topics as they are, against how it was made. */
-export async function topicFaults(client: KafkaClient, topics: Topics, layout: Layout): Promise<readonly TopicFault[]> {
+/** What is wrong with an installation's topics as they are, against how it was made. Commands that mend it speak to `brokers`. */
+export async function topicFaults(
+  client: KafkaClient,
+  topics: Topics,
+  layout: Layout,
+  brokers: readonly string[],
+): Promise<readonly TopicFault[]> {
   const all = wanted(topics, layout.partitions)
   const there = await client.topics(all.map(({ name }) => name))
-  return all.flatMap(one => faultsOf(one, there.get(one.name), layout))
+  return all.flatMap(one => faultsOf(one, there.get(one.name), layout, brokers.join()))
 }
 
-function faultsOf(one: Wanted, topic: TopicState | undefined, { replicas }: Layout): TopicFault[] {
+function faultsOf(one: Wanted, topic: TopicState | undefined, { replicas }: Layout, brokers: string): TopicFault[] {
   const { name, partitions, settings, isView } = one
+  const mendOf = (setting: string): string =>
+    `kafka-configs.sh --bootstrap-server ${brokers} --alter --entity-type topics --entity-name ${name} --add-config ${setting}`
   if (topic === undefined) {
-    const next = isView === true ? 'the next start of a service makes it' : 'restore it from another cluster'
+    const next =
+      isView === true
+        ? 'the next start of a service makes it'
+        : 'carry the ledgers from another cluster or a replica’s folder to topics of another prefix, with aep-ledger copy'
     return [{ topic: name, what: `is gone: ${next}` }]
   }
   const faults: TopicFault[] = []
@@ -126,23 +152,34 @@ function faultsOf(one: Wanted, topic: TopicState | undefined, { replicas }: Layo
     const found = topic.settings.get(setting)
     if (found === value) continue
     const what = `has ${setting}=${found}: it would not keep what is written to it`
-    faults.push({ topic: name, what, mend: mendOf(name, `${setting}=${value}`) })
+    faults.push({ topic: name, what, mend: mendOf(`${setting}=${value}`) })
   }
   if (topic.replicas < replicas) {
     const what = `is kept ${topic.replicas} times, and ${replicas} are asked for`
-    const mend = `kafka-reassign-partitions.sh --execute, with ${replicas} replicas for each partition of ${name}`
+    const plan = {
+      version: 1,
+      partitions: Array.from({ length: partitions }, (_, partition) => ({
+        ...{ topic: name, partition },
+        replicas: Array.from({ length: replicas }, (_, n) => ((partition + n) % replicas) + 1),
+      })),
+    }
+    const mend =
+      `kafka-reassign-partitions.sh --bootstrap-server ${brokers} --execute --reassignment-json-file FILE, where FILE holds, ` +
+      `with the ids of your brokers for 1 to ${replicas}: ${JSON.stringify(plan)}`
     faults.push({ topic: name, what, mend })
+  }
+  const bytesMax = Number(topic.settings.get('max.message.bytes') ?? messageBytesMin)
+  if (bytesMax < messageBytesMin) {
+    const what = `has max.message.bytes=${bytesMax}: what is written there may be as large as ${messageBytesMin}`
+    faults.push({ topic: name, what, mend: mendOf(`max.message.bytes=${messageBytesMin}`) })
   }
   const inSync = Number(topic.settings.get('min.insync.replicas') ?? 1)
   if (inSync < inSyncOf(replicas)) {
     const what = `has min.insync.replicas=${inSync}: one broker that fails could take acknowledged entries with it`
-    faults.push({ topic: name, what, mend: mendOf(name, `min.insync.replicas=${inSyncOf(replicas)}`) })
+    faults.push({ topic: name, what, mend: mendOf(`min.insync.replicas=${inSyncOf(replicas)}`) })
   }
   return faults
 }
-
-const mendOf = (topic: string, setting: string): string =>
-  `kafka-configs.sh --alter --entity-type topics --entity-name ${topic} --add-config ${setting}`
 
 /** All that is wrong, as one refusal. */
 export const refusedTopics = (faults: readonly TopicFault[]): LogUnreadable =>

@@ -35,6 +35,11 @@ const writerSettings: ClickHouseSettings = {
   output_format_json_quote_64bit_integers: 1,
 }
 
+/** UNKNOWN_TABLE, UNKNOWN_DATABASE: somebody dropped it, or the server came back empty. */
+const goneCodes: readonly string[] = ['60', '81']
+/** ABORTED: an insert into a table that others took the place of, and that is being dropped. */
+const movedCode = '236'
+
 interface Clients {
   readonly of: readonly unknown[]
   readonly writer: ClickHouseClient
@@ -49,7 +54,8 @@ interface Clients {
  * ClickHouse over its HTTP, through the plain client: the same for the service's own engine and for a production server.
  *
  * Connects, and brings the tables up to date, when first asked; again when the server's address or logins are others than
- * before (an engine that was started again); and again when that failed. Every failure is a `Fault('query-unavailable')`.
+ * before (an engine that was started again); again when that failed; and again when a table or the database turns out to be
+ * gone. Every failure is a `Fault('query-unavailable')`.
  */
 export class Connection {
   readonly #server: ClickHouseServer
@@ -74,6 +80,14 @@ export class Connection {
       })
       return answer.json<T>()
     }, signal)
+  }
+
+  /** Rows of a query of ours that reads a lot: by the writer, with its time. */
+  async readLong<T>(sql: string, params: Params): Promise<T[]> {
+    return this.#use(async ({ writer }) => {
+      const answer = await writer.query({ query: sql, query_params: { ...params }, format: 'JSONEachRow' })
+      return answer.json<T>()
+    })
   }
 
   /** A statement by the writer. */
@@ -120,7 +134,10 @@ export class Connection {
       if (signal?.aborted !== true) return await work(clients)
     } catch (error) {
       if (signal?.aborted !== true) {
-        this.#onLost()
+        const isGone = error instanceof ClickHouseError && goneCodes.includes(error.code)
+        // A statement that was refused, or too much, says nothing of the rows.
+        if (isGone || !(error instanceof ClickHouseError) || error.code === movedCode) this.#onLost()
+        if (isGone && this.#clients === clients) await this.#drop()
         throw unavailable(error)
       }
     }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import type { ClickHouseClient } from '@clickhouse/client'
+import { removalsTable, rowsTable } from '../tables.ts'
 import { databaseSql, type Place, render } from './render.ts'
 
 /**
@@ -8,7 +9,7 @@ import { databaseSql, type Place, render } from './render.ts'
  * transactions and no locks around them, so two processes may apply one at once, and one may stop in the middle of it.
  * Hence every statement may run twice (IF NOT EXISTS and the like), and a migration that needs a table to be otherwise makes
  * one of another name: it never empties or drops one that the newest version fills. A migration that was applied is never
- * edited: another one follows it.
+ * edited: another one follows it. Where a table is gone that they made, all are applied again.
  */
 export interface Migration {
   readonly number: number
@@ -60,7 +61,8 @@ export async function migrate(
   await client.command({ query: databaseSql(place) })
   for (const query of render(notesSql, place)) await client.command({ query })
   const done = await checked(client, place, migrations)
-  const missing = migrations.filter(({ number }) => !done.has(number))
+  const isWhole = migrations.length > done.size || (await hasTables(client, place))
+  const missing = migrations.filter(({ number }) => !isWhole || !done.has(number))
   for (const { number, name, sql, checksum } of missing) {
     for (const query of render(sql, place)) await client.command({ query })
     await client.insert({
@@ -74,8 +76,17 @@ export async function migrate(
   if (missing.length > 0) await checked(client, place, migrations)
 }
 
+/** Whether the tables are there, which somebody may have dropped by hand. */
+export async function hasTables(client: ClickHouseClient, { database }: Place): Promise<boolean> {
+  const answer = await client.query({
+    query: `SELECT name FROM system.tables WHERE database = '${database}' AND name IN ('${rowsTable}', '${removalsTable}')`,
+    format: 'JSONEachRow',
+  })
+  return (await answer.json()).length === 2
+}
+
 /** Numbers of the migrations that were applied, all of which are known here. */
-async function checked(
+export async function checked(
   client: ClickHouseClient,
   { database }: Place,
   migrations: readonly Migration[],
@@ -104,7 +115,7 @@ async function checked(
 }
 
 /** Positions and searches ask one server: it has to hold every row, so a cluster has one shard. */
-async function checkCluster(client: ClickHouseClient, cluster: string): Promise<void> {
+export async function checkCluster(client: ClickHouseClient, cluster: string): Promise<void> {
   // A name in braces is a macro of the server's own.
   if (cluster.startsWith('{')) return
   const answer = await client.query({

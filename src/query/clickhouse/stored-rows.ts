@@ -42,7 +42,10 @@ interface JsonRow {
   ])[]
 }
 
-/** Every row with a seq from `from` (inclusive) to `until` (exclusive), in order of seq, doubles and all. */
+/** Rows of one seq that are shown at most: one is right, and however many others there are, they are doubles. */
+const rowsOfSeqMax = 3
+
+/** Rows with a seq from `from` (inclusive) to `until` (exclusive), in order of seq, with doubles of each. */
 export async function storedRows(
   connection: Connection,
   ledger: string,
@@ -58,10 +61,26 @@ export async function storedRows(
          fact_kind, fact_principal, fact_session, fact_run, fact_server, fact_tools, fact_decision, fact_deny_reason,
          fact_side_effect, fact_lease, fact_policies, fact_decision_id, fact_outcome, fact_drift) AS facts
      FROM ${rowsTable}
-     WHERE ledger = {ledger:String} AND seq >= {from:UInt64} AND seq < {until:UInt64} ORDER BY ${rowsTable}.seq LIMIT 20000`,
+     WHERE ledger = {ledger:String} AND seq >= {from:UInt64} AND seq < {until:UInt64} ORDER BY ${rowsTable}.seq
+     LIMIT ${rowsOfSeqMax} BY ${rowsTable}.seq`,
     { ledger, from, until },
   )
   return rows.map(rowOfJson)
+}
+
+/** Seqs of the first `limit` rows from `from` on, ascending: any that the table can hold, and none where there is no row. */
+export async function storedSeqs(
+  connection: Connection,
+  ledger: string,
+  from: bigint,
+  limit: number,
+): Promise<readonly bigint[]> {
+  const rows = await connection.readLong<{ seq: string }>(
+    `SELECT seq FROM ${rowsTable} WHERE ledger = {ledger:String} AND seq >= {from:UInt64}
+     ORDER BY seq LIMIT {limit:UInt32}`,
+    { ledger, from: String(from), limit },
+  )
+  return [...new Set(rows.map(({ seq }) => BigInt(seq)))]
 }
 
 function rowOfJson(json: JsonRow): Row {

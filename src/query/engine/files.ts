@@ -1,22 +1,19 @@
 import { createHash } from 'node:crypto'
 import { databaseDefault, type Login } from '../server.ts'
 import { readerSettings } from '../settings.ts'
+import type { EngineSecrets } from './launch.ts'
 
 /** What one start of the engine is told, for its two configuration files. */
-export interface EngineFiles {
+export interface EngineFiles extends EngineSecrets {
   /** Where users.xml will be. */
   readonly usersPath: string
   readonly memoryBytesMax: number
-  /** Path that every query has to name: who does not know it does not even get to log in. */
-  readonly secretPath: string
   /** What `/alive` answers, so that our engine is known from another process on its port before a password is sent. */
   readonly nonce: string
-  readonly writer: Login
-  readonly reader: Login
 }
 
 /** config.xml. Pools and caches are cut for two cores; the server's defaults hold hundreds of threads and gigabytes. */
-export const configXml = ({ usersPath, memoryBytesMax, secretPath, nonce }: EngineFiles): string => `<clickhouse>
+export const configXml = ({ usersPath, memoryBytesMax, path, nonce }: EngineFiles): string => `<clickhouse>
   <logger><level>none</level></logger>
   <user_directories replace="1"><users_xml><path>${escaped(usersPath)}</path></users_xml></user_directories>
   <max_server_memory_usage>${memoryBytesMax}</max_server_memory_usage>
@@ -49,17 +46,24 @@ export const configXml = ({ usersPath, memoryBytesMax, secretPath, nonce }: Engi
       <url>/alive</url>
       <handler><type>static</type><status>200</status><response_content>${nonce}</response_content></handler>
     </rule>
-    <rule>
-      <url>/${secretPath}</url>
-      <handler><type>dynamic_query_handler</type><query_param_name>query</query_param_name></handler>
-    </rule>
+    ${queryHandlers(path)}
   </http_handlers>
 </clickhouse>
 `
 
+/** A path is a secret that every query has to name: who does not know it does not even get to log in. */
+const queryHandlers = (path: string): string =>
+  path === ''
+    ? '<defaults/>'
+    : `<rule>
+      <url>/${path}</url>
+      <handler><type>dynamic_query_handler</type><query_param_name>query</query_param_name></handler>
+    </rule>`
+
 /**
  * users.xml. \`default\` is the engine's own: it starts the listener, the library logs it in without a password, and no
- * setting can change that; its grants end there, and the secret path keeps strangers from it.
+ * setting can change that; its grants end there, and the secret path keeps strangers from it. Where the writer is \`default\`,
+ * anybody on this machine is.
  */
 export const usersXml = ({ writer, reader }: EngineFiles): string => `<clickhouse>
   <profiles>
@@ -76,22 +80,18 @@ export const usersXml = ({ writer, reader }: EngineFiles): string => `<clickhous
   <users>
     <default>
       <no_password/>
-      ${access('default', ['SYSTEM LISTEN ON *.*', 'SELECT ON system.numbers'])}
+      ${access('default', writer.username === 'default' ? [...ownGrants, ...writerGrants] : ownGrants)}
     </default>
-    <${writer.username}>
-      <password_sha256_hex>${sha256(writer.password)}</password_sha256_hex>
-      ${access('writer', writerGrants)}
-    </${writer.username}>
-    <${reader.username}>
-      <password_sha256_hex>${sha256(reader.password)}</password_sha256_hex>
-      ${access('reader', [`SELECT ON ${databases}`])}
-    </${reader.username}>
+    ${writer.username === 'default' ? '' : user(writer, 'writer', writerGrants)}
+    ${user(reader, 'reader', [`SELECT ON ${databases}`])}
   </users>
 </clickhouse>
 `
 
 /** Ours, and those of others whose names begin alike: installations that share an engine have one each. */
 const databases = `${databaseDefault}*.*`
+
+const ownGrants = ['SYSTEM LISTEN ON *.*', 'SELECT ON system.numbers']
 
 const writerGrants = [
   `SELECT, INSERT, ALTER, CREATE DATABASE, DROP DATABASE, CREATE TABLE, CREATE VIEW, DROP TABLE, DROP VIEW, TRUNCATE, OPTIMIZE ON ${databases}`,
@@ -102,6 +102,12 @@ const writerGrants = [
   'SELECT ON system.parts',
   'SELECT ON system.clusters',
 ]
+
+const user = ({ username, password }: Login, profile: string, grants: readonly string[]): string =>
+  `<${username}>
+      <password_sha256_hex>${sha256(password)}</password_sha256_hex>
+      ${access(profile, grants)}
+    </${username}>`
 
 const access = (profile: string, grants: readonly string[]): string =>
   `<networks><ip>127.0.0.1</ip></networks>

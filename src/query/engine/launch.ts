@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import type { EngineServer } from '../server.ts'
+import type { EngineServer, Login } from '../server.ts'
 import { ask, checkServer, SelfCheckFailed } from './check.ts'
 import { configXml, type EngineFiles, usersXml } from './files.ts'
 import { siblingUrl } from './sibling.ts'
@@ -32,15 +32,19 @@ export interface LaunchOptions {
 
 /** What opens an engine: whoever holds these may ask it. */
 export interface EngineSecrets {
-  /** Path of its URL. */
+  /** Path of its URL; empty: the root, where ClickHouse takes requests elsewhere. */
   readonly path: string
-  readonly writerPassword: string
-  readonly readerPassword: string
+  readonly writer: Login
+  readonly reader: Login
 }
 
 /** Secrets that nobody has seen. */
 export function newSecrets(): EngineSecrets {
-  return { path: secret(), writerPassword: secret(), readerPassword: secret() }
+  return {
+    path: secret(),
+    writer: { username: 'ledger', password: secret() },
+    reader: { username: 'reader', password: secret() },
+  }
 }
 
 const secret = (): string => randomBytes(24).toString('base64url')
@@ -90,7 +94,7 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
   const base = `http://127.0.0.1:${port}`
   const alive = async (timeoutMs: number): Promise<boolean> =>
     (await ask(`${base}/alive`, timeoutMs).catch(() => '')) === files.nonce
-  const server = { url: `${base}/${files.secretPath}`, writer: files.writer, reader: files.reader }
+  const server = { url: `${base}/${files.path}`, writer: files.writer, reader: files.reader }
   try {
     await answering(alive, gone, startMsMax, signal)
     // From here on the data folder is ours alone: the engine has its lock.
@@ -124,10 +128,8 @@ function newFiles(folder: string, { memoryBytesMax, secrets = newSecrets() }: La
   return {
     usersPath: join(folder, 'users.xml'),
     memoryBytesMax,
-    secretPath: secrets.path,
     nonce: secret(),
-    writer: { username: 'ledger', password: secrets.writerPassword },
-    reader: { username: 'reader', password: secrets.readerPassword },
+    ...secrets,
   }
 }
 

@@ -8,6 +8,7 @@ import type { PlacedBatch } from '../../log/kafka/records.ts'
 import { identityText } from '../../log/port.ts'
 import { type AnswerOptions, answersFor } from '../answers.ts'
 import type { Placing } from '../placing.ts'
+import { Waits } from './waits.ts'
 
 export interface ClusterIntakeOptions extends AnswerOptions {
   readonly log: KafkaLog
@@ -18,6 +19,8 @@ export interface ClusterIntakeOptions extends AnswerOptions {
   readonly heads: ReadonlyMap<string, Head>
   /** Events that may wait at once. */
   readonly queueEventsMax: number
+  /** How long a request waits for its places; after that nobody waits for the answer. */
+  readonly waitMs: number
 }
 
 interface Pending {
@@ -27,7 +30,7 @@ interface Pending {
   readonly fresh: number
   /** Of its intake records. */
   readonly offsets: readonly number[]
-  readonly sinceMs: number
+  readonly timer: NodeJS.Timeout
   /** Entries that came of its records, by identity. */
   readonly created: Map<string, StoredEntry>
   readonly resolve: (placements: Promise<readonly Placement[]>) => void
@@ -37,6 +40,9 @@ interface Side {
   readonly sender: IntakeSender
   /** By the offset of each of its records. */
   readonly byOffset: Map<number, Pending>
+  readonly waits: Waits
+  /** Events that wait for a place. */
+  queued: number
   /** Sends under way. */
   sending: number
   /** Entries whose intake record this node has not been told the offset of: it may be one of those under way. */
@@ -45,8 +51,8 @@ interface Side {
 
 /** How long a failed send counts as trouble. */
 const troubleMs = 5_000
-/** How long events may wait for a sequencer before that is trouble: longer than a take-over. */
-const waitMsMax = 10_000
+/** How long nothing may come of what waits of a ledger before it is told of: longer than a take-over. */
+const stalledMsMax = 10_000
 /** How long the end waits for what was taken to be placed. */
 const endMsMax = 5_000
 
@@ -68,6 +74,8 @@ export class ClusterIntake implements Placing {
     this.#sides = log.partitions.map(({ number: partition }) => ({
       sender: new IntakeSender(log.client, { topic: log.topics.intake, partition }, prefix, intakeKey),
       byOffset: new Map(),
+      waits: new Waits(),
+      queued: 0,
       sending: 0,
       early: new Map(),
     }))
@@ -86,11 +94,15 @@ export class ClusterIntake implements Placing {
     if (trouble !== undefined) return trouble instanceof Error ? trouble.message : String(trouble)
     const nowMs = performance.now()
     if (this.#failed !== undefined && nowMs - this.#failed.atMs < troubleMs) return this.#failed.detail
-    for (const [partition, { byOffset }] of this.#sides.entries()) {
-      const [oldest] = byOffset.values()
-      const waits = nowMs - (oldest?.sinceMs ?? nowMs)
-      if (waits > waitMsMax)
-        return `nothing of partition ${partition} was placed for ${Math.round(waits / 1000)} s: is a sequencer there?`
+    return undefined
+  }
+
+  /** Ledgers whose events get no places, while others may; `undefined` where there is none. */
+  get stalled(): string | undefined {
+    for (const [partition, { waits }] of this.#sides.entries()) {
+      const { ledger = '', ms = 0 } = waits.longest() ?? {}
+      if (ms > stalledMsMax)
+        return `nothing of ${ledger} was placed for ${seconds(ms)}: does a sequencer own partition ${partition}, and have its key?`
     }
     return undefined
   }
@@ -116,19 +128,35 @@ export class ClusterIntake implements Placing {
 
   async #submit(ledger: string, events: readonly TakenEvent[], isOwn: boolean): Promise<readonly Placement[]> {
     if (this.#stopping) throw new Fault('shutting-down', 'The service is stopping.')
-    if (this.#queued + events.length > this.#options.queueEventsMax && this.#queued > 0) {
-      throw new Fault('overloaded', `${this.#queued} events wait for a place already.`)
-    }
+    const { number } = this.#options.log.partitionOf(ledger)
+    const side = this.#side(number)
+    this.#checkRoom(side, ledger, events.length)
     this.#queued += events.length
+    side.queued += events.length
     try {
       // What came before is answered here: nothing of it has to go anywhere.
       const found = await this.#options.log.find(ledger, events)
       if (found.every(seq => seq !== undefined)) return await answersFor(this.#options, ledger, events, noEntries)
+      const stalledMs = side.waits.stalledMs(ledger)
+      // One request at a time tries it, or each of them would leave another copy of its events in intake.
+      if (stalledMs > stalledMsMax) throw new Fault('log-unavailable', stalledDetail(ledger, stalledMs))
       const fresh = new Set(events.filter((_, n) => found[n] === undefined).map(identityText))
+      side.waits.begin(ledger)
       return await this.#place(ledger, events, isOwn, fresh.size)
     } finally {
       this.#queued -= events.length
+      side.queued -= events.length
     }
+  }
+
+  /** Throws `overloaded` where too much waits. One partition may take half of the room, so that others go on while it stands still. */
+  #checkRoom(side: Side, ledger: string, count: number): void {
+    const { queueEventsMax } = this.#options
+    const ownMax = this.#sides.length === 1 ? queueEventsMax : queueEventsMax / 2
+    if (this.#queued + count > queueEventsMax && this.#queued > 0)
+      throw new Fault('overloaded', `${this.#queued} events wait for a place already.`)
+    if (side.queued + count > ownMax && side.queued > 0)
+      throw new Fault('overloaded', `${side.queued} events of ${ledger} and its partition wait for a place already.`)
   }
 
   async #place(
@@ -143,13 +171,14 @@ export class ClusterIntake implements Placing {
     side.sending += 1
     try {
       const offsets = await side.sender.put({ ledger, events, isOwn })
+      side.waits.sent(ledger, offsets.at(-1) ?? -1)
       return await new Promise<readonly Placement[]>(resolve => {
         const pending: Pending = {
           ledger,
           events,
           fresh,
           offsets,
-          sinceMs: performance.now(),
+          timer: setTimeout(() => this.#giveUp(side, pending), this.#options.waitMs),
           created: new Map(),
           resolve,
         }
@@ -163,6 +192,7 @@ export class ClusterIntake implements Placing {
         this.#settle(side, pending, log.placed(number))
       })
     } catch (error) {
+      side.waits.givenUp(ledger)
       this.#sent(side)
       if (error instanceof Fault) throw error
       const detail = `Kafka gave no answer (${(error as Error).message}): the events may or may not have their places. Send the same request again.`
@@ -202,6 +232,7 @@ export class ClusterIntake implements Placing {
   placed(partition: number, intake: number): void {
     const side = this.#sides[partition]
     if (side === undefined) return
+    side.waits.passed(intake)
     for (const [offset, pending] of side.byOffset) {
       if (offset >= intake) break
       this.#settle(side, pending, intake)
@@ -210,11 +241,20 @@ export class ClusterIntake implements Placing {
 
   /** Answers as soon as all of it is placed, or intake is placed beyond it. */
   #settle(side: Side, pending: Pending, intake: number): void {
-    const { ledger, events, fresh, offsets, created, resolve } = pending
+    const { ledger, events, fresh, offsets, created, timer, resolve } = pending
     if (created.size < fresh && intake <= (offsets.at(-1) ?? 0)) return
+    clearTimeout(timer)
     for (const offset of offsets) side.byOffset.delete(offset)
+    side.waits.answered(ledger)
     this.#failed = undefined
     resolve(answersFor(this.#options, ledger, events, created))
+  }
+
+  /** Nobody waits for it any more; what it sent may be placed all the same. */
+  #giveUp(side: Side, { ledger, offsets, resolve }: Pending): void {
+    for (const offset of offsets) side.byOffset.delete(offset)
+    side.waits.givenUp(ledger)
+    resolve(Promise.reject(new Fault('log-unavailable', stalledDetail(ledger, this.#options.waitMs))))
   }
 
   #side(partition: number): Side {
@@ -231,13 +271,19 @@ export class ClusterIntake implements Placing {
     // What was sent last is waited for by now, too.
     await nextTurn()
     for (const { byOffset } of this.#sides) {
-      for (const { resolve } of new Set(byOffset.values())) {
+      for (const { timer, resolve } of new Set(byOffset.values())) {
+        clearTimeout(timer)
         resolve(Promise.reject(new Fault('log-unavailable', endDetail)))
       }
       byOffset.clear()
     }
   }
 }
+
+const seconds = (ms: number): string => `${Math.round(ms / 1000)} s`
+
+const stalledDetail = (ledger: string, ms: number): string =>
+  `Nothing of ${ledger} was placed for ${seconds(ms)}. The events may or may not have their places: send the same request again.`
 
 const noEntries: ReadonlyMap<string, StoredEntry> = new Map()
 

@@ -16,8 +16,8 @@ export interface ClusterMetrics {
 
 /** What is asked at each scrape. */
 export interface ClusterScraped {
-  /** Records of intake that were read and wait, by partition that is sealed here. */
-  readonly intakeLag: () => ReadonlyMap<number, number>
+  /** Records of intake that have no place yet, by partition that is sealed here. */
+  readonly intakeLag: () => Promise<ReadonlyMap<number, number>>
   /** Offsets of the ledger topic that the replica has still to read, by partition. */
   readonly replicaLag: () => Promise<ReadonlyMap<number, number>>
   readonly ledgerTopic: string
@@ -26,6 +26,10 @@ export interface ClusterScraped {
 /** How long a scrape waits for Kafka to say where its topics end. */
 const lagMsMax = 1_000
 const seconds = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+/** Kafka that does not answer leaves no figure, and no other of them waits for it. */
+const soon = <T>(figure: Promise<T>): Promise<T | undefined> =>
+  Promise.race([figure, sleep(lagMsMax, undefined, { ref: false })]).catch(() => undefined)
 
 export function clusterMetrics(
   registry: Registry,
@@ -37,9 +41,10 @@ export function clusterMetrics(
     help: 'Records of intake that wait for their places, by partition that this process seals.',
     labelNames: ['partition'],
     registers,
-    collect() {
+    async collect() {
+      const lags = await soon(intakeLag())
       this.reset()
-      for (const [partition, records] of intakeLag()) this.set({ partition }, records)
+      for (const [partition, records] of lags ?? []) this.set({ partition }, records)
     },
   })
   new Gauge({
@@ -48,8 +53,7 @@ export function clusterMetrics(
     labelNames: ['topic', 'partition'],
     registers,
     async collect() {
-      // Kafka that does not answer leaves no figure, and no other of them waits for it.
-      const lag = await Promise.race([replicaLag(), sleep(lagMsMax, undefined, { ref: false })]).catch(() => undefined)
+      const lag = await soon(replicaLag())
       this.reset()
       for (const [partition, offsets] of lag ?? []) this.set({ topic: ledgerTopic, partition }, offsets)
     },

@@ -14,9 +14,10 @@ import type { PlacedBatch } from '../../log/kafka/records.ts'
 import type { ReplicaListener } from '../../log/kafka/replica.ts'
 import { Sender } from '../../log/kafka/sender.ts'
 import { LogInUse, LogUnreadable, NotWritten } from '../../log/port.ts'
+import type { ViewStore } from '../../projections/store.ts'
 import type { Config } from '../config.ts'
 import { type Core, type CoreParts, headsOf } from '../core.ts'
-import { ensureIntakeKey, ensureOrigin, intakeKeyFile } from '../first-start.ts'
+import { ensureIntakeKey, ensureOrigin, fixedOrigin, intakeKeyFile } from '../first-start.ts'
 import { kafkaAccess } from '../kafka-settings.ts'
 import { KeyFileUnusable, keysFolder } from '../key-files.ts'
 import { Registry } from '../registry.ts'
@@ -34,15 +35,16 @@ export async function openCluster(parts: CoreParts): Promise<Core> {
   const { config, logger, suite, clock, keys, metrics, closers, onConflict } = parts
   const prefix = config.KAFKA_PREFIX
   const followed = new Followed(parts)
-  const log = await whenThere(logger, {
-    ...optionsOf(config),
-    listener: store => followed.attach(store),
-  })
-  closers.push(() => log.close())
+  const options = { ...optionsOf(config), listener: (store: EmbeddedLog) => followed.attach(store) }
+  const log = await patiently(logger, () => openKafkaLog(options))
+  closers.push(() => log.close(), followed.keepUp(log.views))
   const { registry, heads } = followed
-  if (log.installation.replicas === 1) {
+  const origin = (await fixedOrigin(log, log.installation.origin, config.ORIGIN)) ?? log.installation.origin
+  const { replicas } = log.installation
+  if (replicas < 3) {
     logger.warn(
-      'every topic is kept once: what its broker loses is lost; three brokers keep the ledger through the loss of one',
+      { replicas },
+      'what is acknowledged may be on one broker alone, and is lost with it; three brokers keep the ledger through the loss of one',
     )
   }
   if (keys.ids().length === 0 && config.ROLES.includes('sequencer')) {
@@ -53,11 +55,20 @@ export async function openCluster(parts: CoreParts): Promise<Core> {
   const placing = new ClusterIntake({
     ...{ log, suite, onConflict, prefix, intakeKey, heads },
     queueEventsMax: config.QUEUE_EVENTS_MAX,
+    waitMs: config.INGEST_WAIT_MS,
   })
   followed.placing = placing
   closers.push(() => placing.stop())
   const cluster = clusterMetrics(metrics.registry, {
-    intakeLag: () => new Map((owners?.assigned ?? []).map(number => [number, sequencers[number]?.waiting ?? 0])),
+    intakeLag: async () =>
+      new Map(
+        await Promise.all(
+          (owners?.assigned ?? []).map(async (number): Promise<[number, number]> => {
+            const { low, end } = await log.intakeBounds(number)
+            return [number, end - Math.max(low, log.placed(number))]
+          }),
+        ),
+      ),
     replicaLag: () => log.lag(),
     ledgerTopic: log.topics.ledger,
   })
@@ -80,18 +91,25 @@ export async function openCluster(parts: CoreParts): Promise<Core> {
       async (partition, records) => sequencers[partition]?.offer(records),
       (partition, error) => sequencers[partition]?.lose(error),
     )
-    owners = await Owners.start({
-      ...{ client: log.client, logger, metrics: cluster, owned: sequencers.map(({ loop }) => loop) },
-      ...{ group: `${prefix}.sequencers`, topic: log.topics.intake, fixed: fixedOf(config, log) },
-    })
+    owners = await patiently(logger, () =>
+      Owners.start({
+        ...{ client: log.client, logger, metrics: cluster, owned: sequencers.map(({ loop }) => loop) },
+        ...{ group: `${prefix}.sequencers`, topic: log.topics.intake, fixed: fixedOf(config, log) },
+      }),
+    )
     closers.push(() => owners?.stop() ?? Promise.resolve())
   }
   return {
-    ...{ log, registry, placing, start },
-    origin: config.ORIGIN ?? log.installation.origin,
-    followed: await followedPart(config, log, closers),
+    ...{ log, registry, placing, origin, start },
+    custody: { refusal: config.KEYS_DIR === undefined ? noKeysDirDetail : undefined },
+    patiently: work => patiently(logger, work),
+    isCutOff: () => log.trouble !== undefined,
+    followed: await patiently(logger, () => followedPart(config, log, closers)),
     followState: followClusterState({ config, log, heads, logger, metrics: cluster }),
-    health: () => (config.ROLES.includes('sequencer') ? [sequencerHealth(owners)] : []),
+    health: () => [
+      ...(config.ROLES.includes('sequencer') ? [sequencerHealth(owners)] : []),
+      ...(config.ROLES.includes('http') ? [placesHealth(placing.stalled)] : []),
+    ],
   }
 }
 
@@ -113,6 +131,10 @@ function intakeKeyOf(config: Config): Uint8Array {
 const noIntakeKeyDetail =
   'There is no intake key here, which the sequencers know this process by: give AEP_LEDGER_INTAKE_KEY_FILE the same to all ' +
   'processes, or with AEP_LEDGER_KEYS_DIR the keys folder of the sequencers.'
+
+const noKeysDirDetail =
+  'This process keeps its keys for itself, so that no other one could sign with a new key. Name a keys folder that all who seal and this ' +
+  'process share with AEP_LEDGER_KEYS_DIR, and ask again.'
 
 const noKeyDetail =
   'There is no signing key here, and there are ledgers that were signed before: give AEP_LEDGER_LEDGER_KEY_FILE, or with ' +
@@ -137,7 +159,7 @@ class Followed {
   /** As the replica is, before it goes on. */
   async attach(store: EmbeddedLog): Promise<ReplicaListener> {
     const { keys, suite } = this.#parts
-    const registry = await Registry.open(store, store.views, keys)
+    const registry = await Registry.openOwn(store, store.views, keys)
     this.#registry = registry
     for (const [ledger, head] of await headsOf(store)) this.heads.set(ledger, head)
     return {
@@ -145,6 +167,21 @@ class Followed {
       onKept: (partition, batch) => this.#kept(partition, batch),
       onPlaced: (partition, intake) => this.placing?.placed(partition, intake),
     }
+  }
+
+  /** Notes what is folded, now and then; what comes back ends that. */
+  keepUp(views: ViewStore): () => Promise<void> {
+    const keeping = setInterval(() => void this.#keep(views), registryMs)
+    return () => {
+      clearInterval(keeping)
+      return this.#keep(views)
+    }
+  }
+
+  async #keep(views: ViewStore): Promise<void> {
+    await this.registry.keep(views).catch((error: unknown) => {
+      this.#parts.logger.warn({ err: error }, 'the keys of ledgers could not be noted; the next start reads them again')
+    })
   }
 
   #kept(partition: number, batch: PlacedBatch): void {
@@ -155,6 +192,9 @@ class Followed {
     this.placing?.kept(partition, batch)
   }
 }
+
+/** How often the keys of ledgers, as far as they were folded, are noted. */
+const registryMs = 5_000
 
 const genesisKey = ({ canonical }: TakenEvent): string => {
   const { data } = JSON.parse(canonical) as { readonly data?: { readonly key?: { readonly key_id?: string } } }
@@ -171,6 +211,16 @@ function sequencerHealth(owners: Owners | undefined): HealthPart {
   return { name: 'sequencer', ready: trouble === undefined, detail: trouble ?? seals, essential: true }
 }
 
+/** One ledger that is not written is no reason to turn the others away, nor whoever reads. */
+const placesHealth = (stalled: string | undefined): HealthPart => ({
+  ...{
+    name: 'places',
+    ready: stalled === undefined,
+    detail: stalled ?? 'what comes gets its places',
+    essential: false,
+  },
+})
+
 const optionsOf = (config: Config): KafkaLogOptions => ({
   dir: config.DATA_DIR,
   access: kafkaAccess(config, config.KAFKA_BROKERS ?? []),
@@ -183,11 +233,11 @@ const optionsOf = (config: Config): KafkaLogOptions => ({
 const waitMsMin = 500
 const waitMsMax = 10_000
 
-/** Waits for brokers that do not answer yet; throws `KafkaRefused` at once for those that refuse this service. */
-async function whenThere(logger: Logger, options: KafkaLogOptions): Promise<KafkaLog> {
+/** As `work` has it, which is tried again for as long as it takes; throws at once what it takes somebody to mend. */
+async function patiently<T>(logger: Logger, work: () => Promise<T>): Promise<T> {
   for (let waitMs = waitMsMin; ; waitMs = Math.min(2 * waitMs, waitMsMax)) {
     try {
-      return await openKafkaLog(options)
+      return await work()
     } catch (error) {
       if (error instanceof KafkaRefused) logger.fatal({ err: error }, 'Kafka does not let this service in, so it ends')
       if (isForPeople(error)) throw error
@@ -202,4 +252,5 @@ const isForPeople = (error: unknown): boolean =>
   error instanceof KafkaRefused ||
   error instanceof LogUnreadable ||
   error instanceof LogInUse ||
+  error instanceof KeyFileUnusable ||
   (error instanceof NotWritten && error.reason !== 'failed')

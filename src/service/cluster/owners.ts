@@ -50,7 +50,7 @@ export class Owners {
     owners.#looking = setInterval(() => owners.#look(), lookMs)
     if (fixed !== undefined) owners.#assign(fixed)
     else {
-      owners.#share = await client.share({
+      const sharing = client.share({
         group,
         topic,
         onAssigned: partitions => owners.#assign(partitions),
@@ -58,6 +58,8 @@ export class Owners {
           owners.#trouble = error
         },
       })
+      sharing.catch(() => clearInterval(owners.#looking))
+      owners.#share = await sharing
     }
     return owners
   }
@@ -102,8 +104,8 @@ export class Owners {
   #avoid(number: number): void {
     const { fixed, group, logger } = this.#options
     const now = performance.now()
-    if (fixed !== undefined || this.#share === undefined || now - (this.#avoidedAtMs.get(number) ?? 0) < avoidEveryMs)
-      return
+    const sinceMs = now - (this.#avoidedAtMs.get(number) ?? Number.NEGATIVE_INFINITY)
+    if (fixed !== undefined || this.#share === undefined || sinceMs < avoidEveryMs) return
     this.#avoidedAtMs.set(number, now)
     logger.warn({ group, partition: number }, 'a partition can not be worked on here; another process may have it')
     void this.#share.avoid(number)

@@ -1,7 +1,14 @@
 import type { Logger } from 'pino'
 import type { StoredEntry } from '../../ledger/entry.ts'
-import { CommitUnknown, Fenced, type KafkaClient, type KafkaWriter, placeText } from '../../log/kafka/client.ts'
-import { isRow, type StateStep, stateKey, stateRecords } from '../../log/kafka/state-records.ts'
+import {
+  CommitUnknown,
+  Fenced,
+  type KafkaClient,
+  type KafkaWriter,
+  type NewRecord,
+  placeText,
+} from '../../log/kafka/client.ts'
+import { isRow, nameRecord, type StateStep, stateKey, stateRecords } from '../../log/kafka/state-records.ts'
 import type { LogReader } from '../../log/port.ts'
 import type { StateView } from '../state-view.ts'
 import { OwnedLoop, type OwnedWork } from './owned-loop.ts'
@@ -29,9 +36,14 @@ export interface StateOwnerOptions {
 /** Entries that one transaction folds at most, over all ledgers, and their bytes of one ledger. */
 const stepEntriesMax = 1_000
 const stepBytesMax = 4 << 20
-/** Rows that one transaction takes away at most, when a ledger's rows are begun anew. */
+/** Rows that one transaction takes away, when a ledger's rows are begun anew. */
 const clearedMax = 2_000
 const idleMs = 1_000
+/** How often it looks whether somebody else has written, while it has nothing to write and so would not be told. */
+const lookMs = 5_000
+
+/** Transactional id of whoever writes the state of a partition. */
+export const stateWriterId = (prefix: string, partition: number): string => `${prefix}.state-${partition}`
 
 /**
  * Folds the state of one partition's ledgers and writes it to the state topic, while this process owns the partition: one
@@ -44,6 +56,7 @@ export class StateOwner implements OwnedWork {
   #writer: KafkaWriter | undefined
   /** Offset at which the next record of ours has to stand, if nobody else wrote. */
   #next = 0
+  #lookedAtMs = 0
   /** Ledger that the last transaction ended with: the next one begins behind it. */
   #last = ''
 
@@ -54,8 +67,19 @@ export class StateOwner implements OwnedWork {
 
   async step(): Promise<void> {
     const folded = await this.#fold()
-    if (folded === 0) await this.loop.idle(idleMs)
-    else if (folded < stepEntriesMax) await this.loop.rest(this.#options.restMs)
+    if (folded === 0) {
+      await this.loop.idle(idleMs)
+      await this.#look()
+    } else if (folded < stepEntriesMax) await this.loop.rest(this.#options.restMs)
+  }
+
+  /** Throws `Fenced` when there is more in the topic than it wrote: rows were mended, and are read before it goes on. */
+  async #look(): Promise<void> {
+    if (performance.now() < this.#lookedAtMs + lookMs) return
+    const { client, partition, topic } = this.#options
+    const { end } = await client.bounds(topic.place(partition))
+    this.#lookedAtMs = performance.now()
+    if (end > this.#next) throw new Fenced(`Somebody else wrote to the state of partition ${partition}.`)
   }
 
   async takeOver(isWanted: () => boolean): Promise<void> {
@@ -74,9 +98,20 @@ export class StateOwner implements OwnedWork {
       this.#next = await topic.anew(partition, isWanted)
     }
     topic.pause(partition)
+    await this.#name()
     await this.#beginAnew()
     const ms = Math.round(performance.now() - since)
     logger.info({ partition, offset: this.#next, ms }, 'the state of a partition is written here')
+  }
+
+  /** Gives the partition its name, if it has none: by it, readers know it from one that was made in its place. */
+  async #name(): Promise<void> {
+    const { partition, topic, copy } = this.#options
+    if (copy.name(partition) !== undefined) return
+    const record = nameRecord(topic.place(partition))
+    const offset = this.#next
+    this.#next = await this.#commit([record])
+    await copy.take(partition, [{ ...record, offset, timestampMs: 0 }], this.#next)
   }
 
   /** Takes away what the topic has of ledgers in another shape, and of those that somebody else has begun to take away. */
@@ -94,20 +129,22 @@ export class StateOwner implements OwnedWork {
     logger.warn({ partition, ledgers: anew.size }, 'the state of ledgers is written anew, in the shape of this version')
     const place = topic.place(partition)
     const { low, end } = await client.bounds(place)
+    const write = (ledger: string, rows: ReadonlySet<string>): Promise<void> => {
+      const changes = Array.from(rows, key => ({ key, value: undefined }))
+      return this.#write([{ ledger, position: -1, version: copy.version, changes }])
+    }
     for await (const records of client.read(place, low, end)) {
       for (const { key, isTombstone } of records) {
         const { ledger = '', row = '' } = stateKey(key) ?? {}
-        if (isTombstone === true) anew.get(ledger)?.delete(row)
-        else if (isRow(row)) anew.get(ledger)?.add(row)
+        const rows = anew.get(ledger)
+        if (rows === undefined || isTombstone === true || !isRow(row)) continue
+        rows.add(row)
+        if (rows.size < clearedMax) continue
+        await write(ledger, rows)
+        rows.clear()
       }
     }
-    for (const [ledger, rows] of anew) {
-      const keys = [...rows]
-      do {
-        const changes = keys.splice(0, clearedMax).map(key => ({ key, value: undefined }))
-        await this.#write([{ ledger, position: -1, version: copy.version, changes }])
-      } while (keys.length > 0)
-    }
+    for (const [ledger, rows] of anew) await write(ledger, rows)
   }
 
   /** One transaction, of as many ledgers as have more; how many entries it folded. */
@@ -117,9 +154,16 @@ export class StateOwner implements OwnedWork {
     const committed: (() => void)[] = []
     let left = stepEntriesMax
     for (const ledger of this.#inTurn()) {
-      const entries = await log.read(ledger, copy.position(ledger) + 1, left, stepBytesMax)
+      const position = copy.position(ledger)
+      const entries = await log.read(ledger, position + 1, left, stepBytesMax)
       const last: StoredEntry | undefined = entries.at(-1)
       if (last === undefined) continue
+      // What is folded on is what the topic has; rows that came from elsewhere never stood there.
+      const written = copy.at(ledger)?.position ?? -1
+      if (written !== position || copy.position(ledger) !== position)
+        throw new Error(
+          `The state of ${ledger} stands at ${copy.position(ledger)} here, and at ${written} in the topic.`,
+        )
       const step = view.step(ledger, entries)
       steps.push({ ledger, position: last.seq, version: copy.version, changes: step.changes })
       committed.push(() => step.committed(last.seq))
@@ -143,13 +187,17 @@ export class StateOwner implements OwnedWork {
 
   async #write(steps: readonly StateStep[]): Promise<void> {
     const { partition, topic, copy } = this.#options
-    if (this.#writer === undefined) throw new Error('The partition is not owned.')
-    const place = topic.place(partition)
-    const records = stateRecords(place, steps)
-    const ends = await this.#writer.commit(records, new Map([[placeText(place), this.#next]]))
-    // Behind the marker of the commit.
-    this.#next = (ends.get(placeText(place)) ?? 0) + 1
+    this.#next = await this.#commit(stateRecords(topic.place(partition), steps))
     await copy.keepOwn(partition, steps, this.#next)
+  }
+
+  /** One transaction; the offset behind it. */
+  async #commit(records: readonly NewRecord[]): Promise<number> {
+    if (this.#writer === undefined) throw new Error('The partition is not owned.')
+    const place = placeText(this.#options.topic.place(this.#options.partition))
+    const ends = await this.#writer.commit(records, new Map([[place, this.#next]]))
+    // Behind the marker of the commit.
+    return (ends.get(place) ?? 0) + 1
   }
 
   /** The partition is followed like any other from here on. */

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { KafkaClient, KafkaTail, Place } from '../../log/kafka/client.ts'
+import { nameIn } from '../../log/kafka/state-records.ts'
 import type { StateCopy } from './state-copy.ts'
 
 export interface StateTopicOptions {
@@ -70,9 +71,23 @@ export class StateTopic {
     const { client, copy, ledgersOf } = this.#options
     const { low, end } = await client.bounds(this.place(partition))
     const from = copy.begin(partition, end)
-    if (from <= end && from >= low) return from
+    if (from <= end && from >= low && (await this.#isSame(partition))) return from
     await copy.forget(partition, ledgersOf(partition), low)
     return copy.begin(partition, end)
+  }
+
+  /** Whether it is the partition that was read before, and not one that was made in its place. */
+  async #isSame(partition: number): Promise<boolean> {
+    const { client, copy } = this.#options
+    const name = copy.name(partition)
+    // Without a name, what was kept of it may be of another one.
+    if (name === undefined) return copy.offset(partition) === 0
+    const { low, end } = await client.bounds(this.place(partition))
+    if (name.offset < low || name.offset >= end) return false
+    for await (const records of client.read(this.place(partition), name.offset, name.offset + 1)) {
+      for (const record of records) if (record.offset === name.offset && nameIn(record) === name.name) return true
+    }
+    return false
   }
 
   /** After what can't be followed: from where it was left, once more. */
@@ -87,7 +102,7 @@ export class StateTopic {
     const { client, copy } = this.#options
     while (this.#tail === undefined) await restWanted(isWanted)
     const { end } = await client.bounds(this.place(partition))
-    if (copy.offset(partition) > end) await this.resume(partition)
+    if (copy.offset(partition) > end || !(await this.#isSame(partition))) await this.resume(partition)
     while (copy.offset(partition) < end) await restWanted(isWanted)
     return end
   }

@@ -8,7 +8,7 @@ import type { FollowState, StateView } from '../state-view.ts'
 import type { ClusterMetrics } from './metrics.ts'
 import { Owners } from './owners.ts'
 import { StateCopy } from './state-copy.ts'
-import { StateOwner } from './state-owner.ts'
+import { StateOwner, stateWriterId } from './state-owner.ts'
 import { StateTopic } from './state-topic.ts'
 
 export interface ClusterStateParts {
@@ -52,14 +52,17 @@ class ClusterState {
     const headOf = (ledger: string): number => heads.get(ledger)?.seq ?? -1
     const ledgersOf = (partition: number): Iterable<string> => this.#ledgers.of(partition, log, heads)
     this.#parts = parts
-    const copy = new StateCopy({ store: log.views, partitions: partitions.length, headOf })
+    const copy = new StateCopy({
+      ...{ store: log.views, partitions: partitions.length, headOf },
+      onMended: ledger => view.leases.forget(ledger),
+    })
     this.#copy = copy
     this.#topic = new StateTopic({ client, topic: log.topics.state, partitions: partitions.length, copy, ledgersOf })
     this.#owned = partitions.map(
       ({ number }) =>
         new StateOwner({
           ...{ client, log, headOf, ledgersOf, view, copy, topic: this.#topic, logger },
-          ...{ partition: number, transactionalId: `${config.KAFKA_PREFIX}.state-${number}` },
+          ...{ partition: number, transactionalId: stateWriterId(config.KAFKA_PREFIX, number) },
           ...{ restMs: options.restMs, onError: options.onError },
         }),
     )
@@ -72,12 +75,13 @@ class ClusterState {
         find: (...query) => log.find(...query),
         record: digest => log.record(digest),
       },
-      view: inTurnWith(copy, view),
+      view: this.#inTurn(copy, view),
     })
     this.leases = {
       position: async ledger => copy.position(ledger),
       reached: (ledger, seq, timeoutMs) => copy.reached(ledger, seq, timeoutMs),
-      list: async (...query) => view.leases.list(...query),
+      list: async (ledger, ...query) =>
+        copy.position(ledger) < 0 ? { items: [], asOf: -1 } : view.leases.list(ledger, ...query),
     }
   }
 
@@ -137,27 +141,30 @@ class ClusterState {
 
   /** Ledgers that the topic has in another shape, but for those that this process is about to write. */
   #foreign(): string[] {
-    const { log, heads } = this.#parts
+    return [...this.#parts.heads.keys()].filter(ledger => this.#isForeign(ledger)).sort()
+  }
+
+  #isForeign(ledger: string): boolean {
     const { version } = this.#copy
-    const owned = new Set(this.#owners?.assigned)
-    return [...heads.keys()]
-      .filter(ledger => (this.#copy.at(ledger)?.version ?? version) !== version)
-      .filter(ledger => !owned.has(log.partitionOf(ledger).number))
-      .sort()
+    if ((this.#copy.at(ledger)?.version ?? version) === version) return false
+    return this.#owned[this.#parts.log.partitionOf(ledger).number]?.loop.isMeant !== true
+  }
+
+  /** The view as one that several write, each in its turn; a round over foreign ledgers may outlast their being foreign. */
+  #inTurn(copy: StateCopy, view: StateView): View {
+    return {
+      name: view.name,
+      position: async ledger => copy.position(ledger),
+      take: (ledger, entries) =>
+        copy.inTurn(ledger, async () => {
+          const isNext = copy.position(ledger) + 1 === entries[0]?.seq
+          if (isNext && this.#isForeign(ledger)) await view.take(ledger, entries)
+        }),
+    }
   }
 }
 
 const retryMs = 1_000
-
-/** The view as one that several write, each in its turn. */
-const inTurnWith = (copy: StateCopy, view: StateView): View => ({
-  name: view.name,
-  position: async ledger => copy.position(ledger),
-  take: (ledger, entries) =>
-    copy.inTurn(ledger, async () => {
-      if (copy.position(ledger) + 1 === entries[0]?.seq) await view.take(ledger, entries)
-    }),
-})
 
 /** Ledgers by partition, as they come to be known. */
 class LedgersOf {

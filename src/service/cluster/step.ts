@@ -26,8 +26,15 @@ export interface StepOptions {
 export interface MadeStep extends Pick<Step, 'batches'> {
   /** Jobs for a ledger that there is not. */
   readonly nowhere: readonly PlacedJob[]
-  /** Ledgers whose key is not at hand: the first offset of each, and why. Nothing of them is in the batches. */
-  readonly stuck: ReadonlyMap<string, { readonly offset: number; readonly fault: Fault }>
+  /** Ledgers whose key is not at hand. Nothing of them is in the batches. */
+  readonly stuck: ReadonlyMap<string, Held>
+}
+
+/** A ledger that can't be written: where its jobs begin, with which event, and why. */
+export interface Held {
+  readonly offset: number
+  readonly first: TakenEvent
+  readonly fault: Fault
 }
 
 interface Fresh {
@@ -50,14 +57,16 @@ export async function makeStep(options: StepOptions, jobs: readonly PlacedJob[])
     else if (headOf(ledger) !== undefined || isOwn) byLedger.set(ledger, [placed])
     else nowhere.push(placed)
   }
-  const stuck = new Map<string, { offset: number; fault: Fault }>()
+  const stuck = new Map<string, Held>()
   const made = await Promise.all(
     [...byLedger].map(async ([ledger, own]) => {
       try {
         return await batchOf(options, ledger, await freshOf(options, ledger, own))
       } catch (error) {
-        if (!(error instanceof Fault)) throw error
-        stuck.set(ledger, { offset: own[0]?.offset ?? 0, fault: error })
+        const [placed] = own
+        const [first] = placed?.job.events ?? []
+        if (!(error instanceof Fault) || placed === undefined || first === undefined) throw error
+        stuck.set(ledger, { offset: placed.offset, first, fault: error })
         return undefined
       }
     }),

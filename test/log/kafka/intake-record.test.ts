@@ -97,6 +97,34 @@ describe('a record of intake', () => {
     assert.deepEqual([...jobsOf(jobOf([]))], [])
   })
 
+  it('holds it in bytes, whatever the letters of events and of their names', () => {
+    const letters = ['x', 'é', '語', '😀', '"', '\u0001']
+    const event = fc.record({
+      letter: fc.constantFrom(...letters),
+      length: fc.integer({ min: 1, max: 16_000 }),
+      name: fc.constantFrom(...letters),
+      nameLength: fc.integer({ min: 1, max: 500 }),
+    })
+    fc.assert(
+      fc.property(fc.array(event, { minLength: 1, maxLength: 300 }), shapes => {
+        const events = shapes.map(({ letter, length, name, nameLength }, n) =>
+          eventOf(n, {
+            canonical: JSON.stringify(letter.repeat(length)),
+            source: name.repeat(nameLength),
+            id: `${n}${name.repeat(nameLength)}`,
+          }),
+        )
+        const parts = [...jobsOf(jobOf(events))]
+        assert.deepEqual(
+          parts.flatMap(part => part.events),
+          events,
+        )
+        for (const part of parts) assert.ok(intakeRecord(place, 'aep', key, part).value.length < 900_000)
+      }),
+      { numRuns: 30 },
+    )
+  })
+
   it('holds one stamp: events of another moment are another job', () => {
     const later = eventOf(2, { takenAt: '2026-11-01T00:00:01.000Z' })
     assert.equal([...jobsOf(jobOf([eventOf(1), later]))].length, 2)

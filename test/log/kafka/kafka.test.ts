@@ -124,7 +124,7 @@ describe('with a broker', { skip: noKafka }, () => {
       await client.connect()
       await client.deleteTopics({ topics: [`${prefix}.ledger`] })
       await client.disconnect()
-      await assert.rejects(open(prefix), /test-\d+\.ledger is gone: restore it/)
+      await assert.rejects(open(prefix), /test-\d+\.ledger is gone: carry the ledgers/)
     })
 
     it('is not written by a process that never saw what was cut off, because the heads say that there was more', async () => {

@@ -9,7 +9,9 @@ import { api } from '../../../infra/proxy/plan.ts'
 import type { FaultProxy } from '../../../infra/proxy/proxy.ts'
 import { startRoute } from '../../../infra/proxy/route.ts'
 import { NotCommitted } from '../../../src/log/kafka/client.ts'
+import { openKafkaLog } from '../../../src/log/kafka/open.ts'
 import { noKafka } from '../../infra/engines.ts'
+import { batchAfter } from '../batches.ts'
 import { Adapter, records } from './rules/adapter.ts'
 import { Plain } from './rules/plain.ts'
 
@@ -105,6 +107,64 @@ describe('the rules for kafkajs, with three brokers', { skip: noKafka }, () => {
           assert.deepEqual(await client.values(topic), ['one'])
         }
       })
+  })
+
+  describe('what an admin is asked', () => {
+    it('fails in kafkajs with the connection to one of all leaders of the topic, and is asked again by ours', async () => {
+      const [topic] = await twoTopics()
+      const admin = await kept(new Plain(through())).admin()
+      const { client } = kept(await Adapter.open(through()))
+      const lost = () => proxies[0]?.plan({ api: api.listOffsets, what: 'request', how: 'close' })
+      const first = lost()
+      await assert.rejects(admin.fetchTopicOffsets(topic), /ECONNRESET|Closed connection/)
+      await first?.met
+      const second = lost()
+      assert.deepEqual(await client.bounds({ topic, partition: 0 }), { low: 0, end: 0 })
+      await second?.met
+    })
+
+    it('is asked of the leader as of now: when it has moved, an old client takes over', async () => {
+      const prefix = `moved-${++names}`
+      const open = async (folder: string) =>
+        kept(
+          await openKafkaLog({
+            ...{ access: { brokers: through() }, prefix, dir: join(dir, prefix, folder) },
+            ...{ partitions: 1, replication: 1 },
+          }),
+        )
+      const [owner, standby] = [await open('owner'), await open('standby')]
+      const one = batchAfter(undefined)
+      await owner.append(one)
+      await standby.current()
+      const { ledger, heads } = owner.topics
+      const places = [ledger, heads].map(topic => ({ topic, partition: 0 }))
+      for (const place of places) await standby.client.bounds(place)
+      const mover = past()
+      for (const { topic } of places) {
+        const admin = await mover.admin()
+        const [partition] = (await admin.fetchTopicMetadata({ topics: [topic] })).topics[0]?.partitions ?? []
+        await mover.move(topic, partition?.leader === 1 ? 2 : 1, [partition?.leader ?? 0])
+      }
+      await owner.close()
+      const two = batchAfter(one.head)
+      await standby.append(two)
+      assert.deepEqual(await standby.head('default'), two.head)
+    })
+
+    it('goes, for the offsets of one partition, to its leader alone: that of another need not answer', async () => {
+      const topic = `apart-${++names}`
+      const assigned = [1, 2].map((broker, partition) => ({ partition, replicas: [broker] }))
+      await (await past().admin()).createTopics({
+        topics: [{ topic, replicaAssignment: assigned, configEntries: [{ name: 'min.insync.replicas', value: '1' }] }],
+      })
+      const { client } = kept(await Adapter.open(through()))
+      const held = proxies[1]?.plan({ api: api.listOffsets, what: 'request', how: 'hold' })
+      assert.deepEqual(await client.bounds({ topic, partition: 0 }), { low: 0, end: 0 })
+      const other = client.bounds({ topic, partition: 1 })
+      await held?.met
+      held?.release()
+      assert.deepEqual(await other, { low: 0, end: 0 })
+    })
   })
 
   it('a take-over that failed leaves no connection behind', async () => {

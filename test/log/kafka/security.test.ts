@@ -27,7 +27,7 @@ describe('a cluster that asks who is there', { skip: noKafka || noOpenssl }, () 
     secure = await SecureKafka.start(dir)
     const admin = await kafkajsClient(secure.admin)
     const layout = { origin: 'secure.example', partitions: 1, replication: 1 }
-    await ensureInstallation(admin, topicsOf('aep'), 'aep.setup', layout)
+    await ensureInstallation(admin, topicsOf('aep'), 'aep.setup', layout, [])
     await admin.close()
     await permit(secure.kafka.bootstrap, documentedAcls())
   })
@@ -182,7 +182,7 @@ describe('a cluster that asks who is there', { skip: noKafka || noOpenssl }, () 
   describe('with the permissions of docs/operating.md', () => {
     const readsAll = ['read ledger', 'read heads', 'read records', 'read control']
     const roles: Readonly<Record<string, readonly string[]>> = {
-      verifier: ['read ledger'],
+      verifier: ['read ledger', 'read records'],
       'ledger-follower': [
         ...[...readsAll, 'read state', 'write state', 'transaction of state', 'settings of topics'],
         ...['group of followers', 'group of state'],

@@ -59,6 +59,36 @@ const openCopy = (store: ViewStore, headOf = (_: string) => entries.length): Sta
   new StateCopy({ store, partitions: 1, headOf })
 
 describe('the copy of the state topic', () => {
+  it('reads what was there when it began into the store where memory is too small, and shows nothing of it before', async () => {
+    for (const from of [0, Math.floor(end / 3)]) {
+      for (const cut of [undefined, Math.floor(end / 2), end - 2]) {
+        const store = memoryViews()
+        const open = () => new StateCopy({ store, partitions: 1, headOf: () => entries.length, heldMax: 20 })
+        let copy = open()
+        copy.begin(0, 0)
+        await copy.take(0, between(0, from), from)
+        await copy.close()
+        copy = open()
+        const kept = copy.begin(0, end)
+        for (let n = kept; n < (cut ?? end); n += 7) {
+          const next = Math.min(n + 7, cut ?? end)
+          await copy.take(0, between(n, next), next)
+          if (next < end) assert.ok(copy.position(ledger) === -1 || isWhole(store), `at ${next} from ${from}`)
+        }
+        if (cut !== undefined) {
+          assert.equal(copy.position(ledger), -1, 'nothing was put aside')
+          // As after a kill: without a close.
+          copy = open()
+          assert.equal(copy.position(ledger), -1)
+          const again = copy.begin(0, end)
+          await copy.take(0, between(again, end), end)
+        }
+        assert.equal(copy.position(ledger), entries.length - 1)
+        assert.equal(store.dump(stateView, ledger), dumps.get(entries.length - 1))
+      }
+    }
+  })
+
   it('has whole steps only, however the records come', async () => {
     for (const size of [1, 3, 7, 50]) {
       const store = memoryViews()

@@ -44,14 +44,18 @@ export class Plain {
     while (!(await admin.listTopics()).includes(topic)) await new Promise(resolve => setTimeout(resolve, 10))
   }
 
-  /** Moves partition 0 to another broker, which leads it when this resolves. */
-  async move(topic: string, broker: number): Promise<void> {
+  /** Moves partition 0 to another broker, which leads it when this resolves, and those that follow it are in sync. */
+  async move(topic: string, broker: number, followers: readonly number[] = []): Promise<void> {
     const admin = await this.admin()
-    const partitionAssignment = [{ partition: 0, replicas: [broker] }]
-    await admin.alterPartitionReassignments({ topics: [{ topic, partitionAssignment }] })
-    const leader = async (): Promise<number | undefined> =>
-      (await admin.fetchTopicMetadata({ topics: [topic] })).topics[0]?.partitions[0]?.leader
-    while ((await leader()) !== broker) await new Promise(resolve => setTimeout(resolve, 20))
+    const found = async () => (await admin.fetchTopicMetadata({ topics: [topic] })).topics[0]?.partitions[0]
+    const assign = (replicas: number[]) =>
+      admin.alterPartitionReassignments({ topics: [{ topic, partitionAssignment: [{ partition: 0, replicas }] }] })
+    const wait = () => new Promise(resolve => setTimeout(resolve, 20))
+    await assign([broker])
+    while ((await found())?.leader !== broker) await wait()
+    if (followers.length === 0) return
+    await assign([broker, ...followers])
+    while ((await found())?.isr.length !== 1 + followers.length) await wait()
   }
 
   /** Where partition 0 of each topic ends. */

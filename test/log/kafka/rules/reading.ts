@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import kafkajs from 'kafkajs'
 import { api } from '../../../../infra/proxy/plan.ts'
 import { CommitUnknown, NotCommitted } from '../../../../src/log/kafka/client.ts'
 import { records } from './adapter.ts'
@@ -153,6 +154,42 @@ export function describeReading(bench: () => Bench): void {
       await transaction.abort()
       while ((await client.bounds(topic)).end < 5) await new Promise(resolve => setTimeout(resolve, 20))
       assert.deepEqual(await client.values(topic), ['0', '1', 'behind it'])
+    })
+  })
+  describe('letting records go', () => {
+    it('needs the offsets of the topic asked for before: kafkajs knows no leader otherwise', async () => {
+      const { name, plain } = bench()
+      const client = plain()
+      const topic = name()
+      await client.create(topic)
+      await send(await client.producer(), topic, ['0', '1'])
+      const admin = await client.admin()
+      const first = { topic, partitions: [{ partition: 0, offset: '1' }] }
+      await assert.rejects(admin.deleteTopicRecords(first), /Topic metadata not loaded/)
+    })
+
+    it('is done by ours as the first thing that it is asked', async () => {
+      const { name, plain, ours } = bench()
+      const topic = name()
+      await plain().create(topic)
+      await send(await plain().producer(), topic, ['0', '1', '2'])
+      const { client } = await ours()
+      await client.trim({ topic, partition: 0 }, 2)
+      assert.deepEqual(await client.bounds({ topic, partition: 0 }), { low: 2, end: 3 })
+    })
+  })
+
+  describe('what kafkajs says of errors', () => {
+    it('is a line on the terminal for each, and nothing from ours, which tells its caller', async t => {
+      const { name, ours } = bench()
+      const { client } = await ours()
+      const said = t.mock.method(console, 'error', () => {})
+      assert.equal(await client.partitions(name()), 0)
+      assert.equal(said.mock.callCount(), 0)
+      // Nobody listens there.
+      const theirs = new kafkajs.Kafka({ brokers: ['127.0.0.1:9'], retry: { retries: 0 } })
+      await assert.rejects(theirs.admin().connect())
+      assert.ok(said.mock.callCount() > 0)
     })
   })
 }
