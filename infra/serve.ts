@@ -21,8 +21,15 @@ export const cliMain = join(repository, 'src/cli/main.ts')
 
 const startMsMax = 60_000
 
-/** Starts `aep-ledger serve` on `dir` and waits until it takes requests; `env` adds to its environment. */
-export async function serve(dir: string, env: Readonly<Record<string, string>> = {}): Promise<Serving> {
+/**
+ * Starts `aep-ledger serve` on `dir` and waits until it takes requests; `env` adds to its environment, and `onLog` is given all
+ * that it has written, whenever that grows.
+ */
+export async function serve(
+  dir: string,
+  env: Readonly<Record<string, string>> = {},
+  onLog: (log: string) => void = () => {},
+): Promise<Serving> {
   const child = spawn(process.execPath, [cliMain, 'serve'], {
     cwd: repository,
     env: { ...process.env, AEP_LEDGER_PORT: '0', AEP_LEDGER_DATA_DIR: dir, ...env },
@@ -39,6 +46,7 @@ export async function serve(dir: string, env: Readonly<Record<string, string>> =
     }
     const hear = (text: string): void => {
       log += text
+      onLog(log)
       const found = /listens on \S*?(https?:\/\/[\d.]+:\d+)/.exec(log)?.[1]
       if (found === undefined) return
       clearTimeout(timer)

@@ -60,6 +60,14 @@ describe('sharing partitions out', () => {
     assert.deepEqual(shared(shareOut(claims, numbers(4))), { a: [1], b: [0, 2, 3] })
   })
 
+  it('gives a member that was away for a moment back what it had, when another has all of it', () => {
+    const claims = new Map<string, Claim>([
+      ['a', { had: [0], unfit: [3] }],
+      ['b', { had: [0, 1, 2, 3], unfit: [] }],
+    ])
+    assert.deepEqual(shared(shareOut(claims, numbers(4))), { a: [0, 2], b: [1, 3] })
+  })
+
   it('gives nothing to a member that there is no partition for', () => {
     assert.deepEqual(shared(shareOut(having({ a: [0], b: [] }), numbers(1))), { a: [0], b: [] })
   })
