@@ -62,6 +62,7 @@ export function* chartRules(resources: readonly Resource[], samples: string): Ge
       const env = Object.fromEntries(container.env.map(({ name, value }) => [name, value]))
       const files = filesOf(spec.template.spec, container)
       yield* checkDeployed({ where, env, files: files.keys() }, samples)
+      yield* unread(where, env, files.keys())
       yield* reach(where, env, resources)
       yield* scraped(where, files.get(env[`${prefix}METRICS_TOKEN_FILE`] ?? ''), resources)
       if (env[`${prefix}ROLES`] !== 'follower') shared.add(env[`${prefix}KEYS_DIR`])
@@ -79,6 +80,13 @@ function filesOf({ volumes }: Pod, { volumeMounts }: Container): ReadonlyMap<str
     }
   }
   return found
+}
+
+/** A file that no variable names, which the service or Node.js reads, is a secret given for nothing. */
+function* unread(where: string, env: Readonly<Record<string, string>>, files: Iterable<string>): Generator<string> {
+  const read = Object.entries(env).filter(([name]) => name.startsWith(prefix) || name === 'NODE_EXTRA_CA_CERTS')
+  const named = new Set(read.map(([, value]) => value))
+  for (const file of files) if (!named.has(file)) yield `${where}: nothing reads ${file}`
 }
 
 /** What a process is told to speak to, its NetworkPolicy lets it speak to, as far as ports go. */

@@ -86,9 +86,21 @@ export const chartCheck: Check = {
     },
     {
       path: `${chart}/templates/workloads.yaml`,
-      from: '"kafka-key" "KAFKA_TLS_KEY"',
-      to: '"kafka-key" "KAFKA_TLS_CERT"',
+      from: '"kafka-key" "AEP_LEDGER_KAFKA_TLS_KEY"',
+      to: '"kafka-key" "AEP_LEDGER_KAFKA_TLS_CERT"',
       complaint: /KAFKA_TLS_CERT/,
+    },
+    {
+      path: `${chart}/templates/workloads.yaml`,
+      from: 'NODE_EXTRA_CA_CERTS',
+      to: 'NODE_EXTRA_CA_CERT',
+      complaint: /nothing reads .*trusted-ca/,
+    },
+    {
+      path: `${chart}/templates/_helpers.tpl`,
+      from: 'if eq $kafka.sasl.mechanism "none"',
+      to: 'if eq $kafka.sasl.mechanism "nobody"',
+      complaint: /kafka.sasl.username: none needs it/,
     },
     {
       path: `${chart}/templates/workloads.yaml`,

@@ -37,6 +37,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- $kafka := mergeOverwrite (deepCopy .root.Values.kafka) (deepCopy $own) -}}
 {{- $tls := $kafka.tls -}}
 {{- $_ := set $tls "enabled" (or $tls.enabled (ne (print $tls.ca.secret $tls.client.secret $tls.servername) "")) -}}
+{{- if eq $kafka.sasl.mechanism "none" }}{{ $_ := set $kafka.sasl "mechanism" "" }}{{ end -}}
 {{- toJson $kafka -}}
 {{- end -}}
 
@@ -49,6 +50,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if ne .role "follower" }}{{ $_ := set $files "intake-key" $values.secrets.intakeKey }}{{ end -}}
 {{- if eq .role "http" }}{{ $_ := set $files "admin-token" $values.secrets.adminToken }}{{ end -}}
 {{- if ne .role "sequencer" }}{{ $_ := set $files "clickhouse-password" $values.clickhouse.password }}{{ end -}}
+{{- with $values.trustedCa }}{{ if .secret }}{{ $_ := set $files "trusted-ca" . }}{{ end }}{{ end -}}
 {{- with $kafka.tls.ca }}{{ if .secret }}{{ $_ := set $files "kafka-ca" . }}{{ end }}{{ end -}}
 {{- with $kafka.tls.client }}{{ if .secret }}
 {{- $_ := set $files "kafka-cert" (dict "secret" .secret "key" .certKey) -}}
