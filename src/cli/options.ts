@@ -45,6 +45,9 @@ export const formOption = (forms: readonly string[], says: string): Option =>
 
 /** Examples below a verb's help: a command and what it does, in pairs. */
 export function examples(...pairs: readonly (readonly [command: string, what: string])[]): string {
-  const lines = pairs.flatMap(([command, what]) => [`  # ${what}`, `  $ aep-ledger ${command}`])
+  const lines = pairs.flatMap(([command, what]) => {
+    const [settings = ''] = /^(?:[A-Z_]+=\S+ )*/.exec(command) ?? []
+    return [`  # ${what}`, `  $ ${settings}aep-ledger ${command.slice(settings.length)}`]
+  })
   return `\nExamples:\n${lines.join('\n')}\n`
 }

@@ -23,11 +23,12 @@ export function rebuildVerb(context: Context): Command {
   return new Command('rebuild')
     .summary('make views again from the log, or check them against it')
     .description(
-      'Folds the state view (leases, keys, emitters) again from the log, and makes the rows of search again. Two of these serve on meanwhile, ' +
-        'and services may run: the rows of a ClickHouse server (AEP_LEDGER_CLICKHOUSE_URL) are made beside the old ones, which answer until ' +
-        'the new ones take their place, and stay where they are of another history or go much further than the log; and of the state topic of a cluster (AEP_LEDGER_KAFKA_BROKERS) the rows that are not what the log ' +
-        'adds up to are written again. Everything else is for a stopped service: its own ClickHouse is removed, and filled again by the ' +
-        'next start. The log is read and never changed. With --check nothing is changed, and it says where views differ from the log.',
+      'Folds the state view (leases, keys, emitters) again from the log, and makes the rows of search again. The log is read and never ' +
+        'changed. Services may run, and both views go on answering, where the rows are on a ClickHouse server (AEP_LEDGER_CLICKHOUSE_URL): ' +
+        'new ones are made beside the old, whose place they take in the end, unless the old ones are of another history or go much ' +
+        'further than the log; and where the state is in the topic of a cluster (AEP_LEDGER_KAFKA_BROKERS): what the log does not add up ' +
+        'to is written again. Everything else is for a stopped service, whose own ClickHouse is removed and filled again by the next ' +
+        'start. With --check nothing is changed, and it says where views differ from the log.',
     )
     .option('--data-dir <dir>', 'data folder (AEP_LEDGER_DATA_DIR; ./data)')
     .option('--state', 'the state view alone')
@@ -40,7 +41,7 @@ export function rebuildVerb(context: Context): Command {
         ['rebuild --check', 'are the views of ./data what the log adds up to?'],
         ['rebuild --search', 'rows were damaged: they are made again'],
         [
-          'AEP_LEDGER_KAFKA_BROKERS=kafka:9092 aep-ledger rebuild --state --data-dir /var/lib/aep-ledger',
+          'AEP_LEDGER_KAFKA_BROKERS=kafka:9092 rebuild --state --data-dir /var/lib/aep-ledger',
           'the state topic of a cluster, by a node of it that runs',
         ],
       )}`,
