@@ -125,6 +125,8 @@ class ClickHouseRows implements ClickHouse {
    * a shorter block or a longer one.
    */
   async #insert(ledger: string, entries: readonly StoredEntry[]): Promise<void> {
+    // The block after the one that is under way, made while the server works on that.
+    let ahead: Promise<Block> | undefined
     for (let fresh = false; ; fresh = true) {
       const { position, last } = await this.#positions.standing(ledger, fresh)
       const [first, ...rest] = entries.filter(({ seq }) => seq > position)
@@ -132,9 +134,20 @@ class ClickHouseRows implements ClickHouse {
       if (first.seq !== position + 1) throw holeAt(ledger, position, first.seq)
       const missing: [StoredEntry, ...StoredEntry[]] = [first, ...rest]
       // Beyond a hole some are in already.
-      if (last > first.seq) missing.splice(await this.#absent(ledger, first.seq, blockRows))
-      await this.#insertBlock(ledger, await encodeBlock(this.#hashLeaf, missing))
+      const absent = last > first.seq ? await this.#absent(ledger, first.seq, blockRows) : missing.length
+      missing.splice(absent)
+      const made = await ahead
+      const fits = made?.first === first.seq && made.last < first.seq + absent
+      const block = fits ? made : await encodeBlock(this.#hashLeaf, missing)
+      ahead = this.#encode(missing.filter(({ seq }) => seq > block.last))
+      // Whoever needs it awaits it; until then its failure is nobody's.
+      ahead?.catch(() => {})
+      await this.#insertBlock(ledger, block)
     }
+  }
+
+  #encode([first, ...rest]: readonly StoredEntry[]): Promise<Block> | undefined {
+    return first && encodeBlock(this.#hashLeaf, [first, ...rest])
   }
 
   /**
