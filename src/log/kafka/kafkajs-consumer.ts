@@ -38,8 +38,14 @@ export class LastingConsumer {
     return this.#current
   }
 
-  start(): Promise<void> {
-    return this.#begin(this.#make())
+  /** One whose start fails is at its end: nobody has it, to close it. */
+  async start(): Promise<void> {
+    try {
+      await this.#begin(this.#make())
+    } catch (error) {
+      await this.close()
+      throw error
+    }
   }
 
   #make(): Consumer {

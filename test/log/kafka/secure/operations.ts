@@ -99,7 +99,9 @@ async function cut({ raw }: Clients, topic: string): Promise<void> {
 async function joinGroup({ raw }: Clients, groupId: string, topic: string): Promise<void> {
   // As the service joins: whoever didn't get to leave is waited for, and for no longer than a connection may be silent.
   const times = { maxWaitTimeInMs: 100, sessionTimeout: sessionMs, rebalanceTimeout: sessionMs, heartbeatInterval: 300 }
-  const consumer = raw.consumer({ groupId, allowAutoTopicCreation: false, ...times })
+  // One that crashes while it is being ended would otherwise begin again, with nobody left to end it.
+  const retry = { retries: 5, restartOnFailure: () => Promise.resolve(false) }
+  const consumer = raw.consumer({ groupId, allowAutoTopicCreation: false, retry, ...times })
   try {
     await consumer.connect()
     await consumer.subscribe({ topic })
