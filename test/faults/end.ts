@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { cliMain, type Serving } from '../../infra/serve.ts'
 import { leafHashOf } from './history.ts'
-import type { World } from './world.ts'
+import { searchEnv, type World } from './world.ts'
 
 /** What is looked at once, when all is over. */
 
@@ -35,7 +35,9 @@ export async function checkDoors(world: World, heads: ReadonlyMap<string, string
         if (found === head) break
       }
       if (found !== head) faults.push(`${name} has ${ledger} up to ${found}, and the topic up to ${head}`)
-      if (!(await isComplete(serving, ledger))) faults.push(`${name}: the leases of ${ledger} never caught up`)
+      for (const view of ['leases', 'events'] as const) {
+        if (!(await isComplete(serving, ledger, view))) faults.push(`${name}: the ${view} of ${ledger} never caught up`)
+      }
     }
   }
   return faults
@@ -56,9 +58,9 @@ async function exportedHead(serving: Serving, ledger: string): Promise<string> {
   return `${seq}:${prev}`
 }
 
-async function isComplete(serving: Serving, ledger: string): Promise<boolean> {
+async function isComplete(serving: Serving, ledger: string, view: string): Promise<boolean> {
   for (const untilMs = performance.now() + catchUpMsMax; performance.now() < untilMs; await sleep(500)) {
-    const response = await ask(serving, `/v1/ledgers/${ledger}/leases?limit=1`)
+    const response = await ask(serving, `/v1/ledgers/${ledger}/${view}?limit=1`)
     if (response.ok && ((await response.json()) as { complete?: boolean }).complete === true) return true
   }
   return false
@@ -115,6 +117,14 @@ export function pins(dir: string, keys: string, heads: ReadonlyMap<string, strin
   return ['--keys', file, ...heard]
 }
 
+/** The rows of ClickHouse against what a log adds up to, every row. */
+export async function checkRows({ kafka, clickhouse, members }: World): Promise<readonly string[]> {
+  const [first] = members
+  const env = { ...searchEnv(clickhouse), AEP_LEDGER_KAFKA_BROKERS: kafka.bootstrap.join() }
+  const rebuilt = await cli(['rebuild', '--check', '--search', '--data-dir', first?.dir ?? ''], env)
+  return rebuilt === undefined ? [] : [`rebuild --check of the rows: ${rebuilt}`]
+}
+
 /** The verdict of the verifier on the topic itself. */
 export async function checkVerdict({ kafka }: World, pinned: readonly string[]): Promise<readonly string[]> {
   const outcome = await cli(['verify', `kafka://${kafka.bootstrap.join()}/aep`, ...pinned])
@@ -122,9 +132,12 @@ export async function checkVerdict({ kafka }: World, pinned: readonly string[]):
 }
 
 /** What a verb said, unless all is well. */
-async function cli(args: readonly string[]): Promise<string | undefined> {
+async function cli(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string | undefined> {
   try {
-    await promisify(execFile)(process.execPath, [cliMain, ...args], { maxBuffer: 1 << 26 })
+    await promisify(execFile)(process.execPath, [cliMain, ...args], {
+      maxBuffer: 1 << 26,
+      env: { ...process.env, ...env },
+    })
     return undefined
   } catch (error) {
     const { code, stdout = '', stderr = '' } = error as { code?: unknown; stdout?: string; stderr?: string }

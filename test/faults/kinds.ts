@@ -51,6 +51,22 @@ const brokerStopped: Kind = ({ kafka }, random) => {
   }
 }
 
+/** It is started again by itself, where it was. */
+const clickhouseGone: Kind = ({ clickhouse }, random) => {
+  const isKilled = random() < 0.5
+  const lastsMs = isKilled ? 0 : between(random, 1_000, 12_000)
+  const signal = (name: NodeJS.Signals) => async (): Promise<void> => {
+    if (clickhouse.pid !== undefined) process.kill(clickhouse.pid, name)
+  }
+  return {
+    kind: isKilled ? 'ClickHouse killed' : 'ClickHouse stopped',
+    text: isKilled ? 'kill -9 of ClickHouse' : `SIGSTOP of ClickHouse for ${lastsMs} ms`,
+    ...{ touches: 'clickhouse', lastsMs },
+    begin: signal(isKilled ? 'SIGKILL' : 'SIGSTOP'),
+    end: isKilled ? nothing : signal('SIGCONT'),
+  }
+}
+
 /** One that runs; the spare one does at times. */
 const someone = ({ members }: World, random: () => number, is: (member: Member) => boolean): Member =>
   pick(
@@ -198,7 +214,9 @@ const kinds: readonly (readonly [weight: number, kind: Kind])[] = [
   [3, brokerKilled],
   [2, brokerStopped],
   [4, killed('sequencer killed', ({ isSequencer, isDoor }) => isSequencer && !isDoor)],
-  [3, killed('http killed', ({ isSequencer }) => !isSequencer)],
+  [3, killed('http killed', ({ isSequencer, isDoor }) => isDoor && !isSequencer)],
+  [2, killed('follower killed', ({ isSequencer, isDoor }) => !isDoor && !isSequencer)],
+  [2, clickhouseGone],
   [3, killed('all roles killed', ({ isSequencer, isDoor }) => isSequencer && isDoor)],
   [4, sequencerStopped],
   [2, restarted],

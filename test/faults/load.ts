@@ -12,15 +12,21 @@ interface Item {
   readonly leaf_hash: string
 }
 
-const requestMsMax = 20_000
+/** Far longer than a door keeps a request waiting (`AEP_LEDGER_INGEST_WAIT_MS` of the world), on a machine that is busy. */
+const requestMsMax = 25_000
+
+/** A door did to a request, begun at `sinceMs`, what it never should while it runs. */
+export type OnRude = (door: Serving, sinceMs: number, what: string) => void
 
 /** What became of a request: answers, or not known; a refusal that sending again won't mend throws. */
 export async function send(
-  { url, token }: Serving,
+  door: Serving,
   ledger: string,
   events: readonly object[],
-  msMax = requestMsMax,
+  onRude: OnRude,
 ): Promise<readonly Answer[] | undefined> {
+  const { url, token } = door
+  const sinceMs = performance.now()
   let status: number
   let text: string
   try {
@@ -28,11 +34,16 @@ export async function send(
       method: 'POST',
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/x-ndjson' },
       body: events.map(event => JSON.stringify(event)).join('\n'),
-      signal: AbortSignal.timeout(msMax),
+      signal: AbortSignal.timeout(requestMsMax),
     })
     status = response.status
     text = await response.text()
-  } catch {
+    if (status === 503 && !(Number(response.headers.get('retry-after')) >= 1)) {
+      onRude(door, sinceMs, `503 without Retry-After: ${text.slice(0, 500)}`)
+    }
+  } catch (error) {
+    const isLate = error instanceof DOMException && error.name === 'TimeoutError'
+    onRude(door, sinceMs, isLate ? `no answer in ${requestMsMax} ms` : `a request was cut off: ${causeOf(error)}`)
     return undefined
   }
   if (status === 503) return undefined
@@ -48,6 +59,8 @@ export async function send(
   }))
 }
 
+const causeOf = (error: unknown): string => String(error instanceof Error ? (error.cause ?? error) : error)
+
 export interface EmitterOptions {
   readonly number: number
   readonly ledgers: readonly string[]
@@ -55,6 +68,7 @@ export interface EmitterOptions {
   /** Doors that are up. */
   readonly doors: () => readonly Serving[]
   readonly onAnswer: (answer: Answer) => void
+  readonly onRude: OnRude
   readonly report: (fault: string) => void
 }
 
@@ -95,11 +109,11 @@ export class Emitter {
   }
 
   async #untilAnswered(ledger: string, events: readonly object[]): Promise<readonly Answer[] | undefined> {
-    const { random, doors } = this.#options
+    const { random, doors, onRude } = this.#options
     for (const untilMs = performance.now() + batchMsMax; performance.now() < untilMs; await sleep(200)) {
       const open = doors()
       if (open.length === 0) continue
-      const answers = await send(pick(open, random), ledger, events)
+      const answers = await send(pick(open, random), ledger, events, onRude)
       if (answers !== undefined) return answers
     }
     return undefined
@@ -159,7 +173,7 @@ const probesMax = 40
 export async function untilTaken(
   ledger: string,
   doors: () => readonly Serving[],
-  { random, onAnswer, report }: Pick<EmitterOptions, 'random' | 'onAnswer' | 'report'>,
+  { random, onAnswer, onRude, report }: Pick<EmitterOptions, 'random' | 'onAnswer' | 'onRude' | 'report'>,
   msMax: number,
 ): Promise<number | undefined> {
   const since = performance.now()
@@ -169,7 +183,7 @@ export async function untilTaken(
     const open = doors()
     if (open.length > 0 && under < probesMax) {
       under += 1
-      send(pick(open, random), ledger, [probeEvent()], msMax)
+      send(pick(open, random), ledger, [probeEvent()], onRude)
         .then(answers => {
           for (const answer of answers ?? []) {
             onAnswer(answer)

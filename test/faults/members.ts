@@ -27,6 +27,7 @@ export class Member {
   readonly #onDeath: (why: string) => void
   #serving: Serving | undefined
   #lives = 0
+  #haltedUntilMs = 0
 
   constructor(dir: string, plan: MemberPlan, env: Readonly<Record<string, string>>, onDeath: (why: string) => void) {
     this.name = plan.name
@@ -39,6 +40,8 @@ export class Member {
     this.#onDeath = onDeath
     this.#env = {
       ...env,
+      // A sequencer has no rows, and asks for none.
+      ...(plan.roles === 'sequencer' && { AEP_LEDGER_SEARCH: 'off' }),
       AEP_LEDGER_ROLES: plan.roles,
       AEP_LEDGER_KAFKA_BROKERS: plan.route.map(({ address }) => address).join(),
     }
@@ -77,11 +80,18 @@ export class Member {
     return code
   }
 
+  /** Whether a signal held it at any time since `sinceMs`. */
+  wasHalted(sinceMs: number): boolean {
+    return this.#haltedUntilMs > sinceMs
+  }
+
   signal(name: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#haltedUntilMs = name === 'SIGSTOP' ? Number.POSITIVE_INFINITY : performance.now()
     this.#serving?.child.kill(name)
   }
 
   #end(): Serving | undefined {
+    this.#haltedUntilMs = 0
     const serving = this.#serving
     this.#serving = undefined
     if (serving !== undefined) this.#keepLog(serving)

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { seededRandom } from '../../infra/sample-stream.ts'
-import { checkDoors, checkFolders, checkLeases, checkVerdict, keysOf, pins } from './end.ts'
+import { checkDoors, checkFolders, checkLeases, checkRows, checkVerdict, keysOf, pins } from './end.ts'
 import { Answers, Chains } from './history.ts'
 import { type Fault, nextFault } from './kinds.ts'
-import { Emitter, untilTaken } from './load.ts'
+import { Emitter, type OnRude, untilTaken } from './load.ts'
 import { isInSync, readCommitted } from './topic.ts'
 import { makeWorld, type World } from './world.ts'
 
@@ -125,8 +125,15 @@ class Run {
     return {
       random: this.#loose,
       onAnswer: (answer: Parameters<Answers['add']>[0]) => this.#answers.add(answer),
+      onRude: this.#onRude,
       report: this.#report,
     }
+  }
+
+  /** One that was ended or halted meanwhile is excused. */
+  readonly #onRude: OnRude = (door, sinceMs, what) => {
+    const member = this.#world.members.find(({ serving }) => serving === door)
+    if (member !== undefined && !member.wasHalted(sinceMs)) this.#report(`${member.name}: ${what}`)
   }
 
   async #suffer(fault: Fault): Promise<void> {
@@ -206,6 +213,7 @@ class Run {
     for (const finding of await checkLeases(this.#world)) this.#report(finding)
     const pinned = pins(this.#dir, keys.text, fresh.heads)
     for (const finding of await checkFolders(this.#world, pinned)) this.#report(finding)
+    for (const finding of await checkRows(this.#world)) this.#report(finding)
     for (const finding of await checkVerdict(this.#world, pinned)) this.#report(finding)
   }
 }

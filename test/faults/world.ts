@@ -3,8 +3,11 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Partitioners } from 'kafkajs'
 import { type RunningKafka, startKafka } from '../../infra/kafka/start.ts'
+import { freePorts } from '../../infra/ports.ts'
 import { startRoute } from '../../infra/proxy/route.ts'
 import type { Serving } from '../../infra/serve.ts'
+import { newSecrets } from '../../src/query/engine/launch.ts'
+import { type Engine, startEngine } from '../../src/query/engine.ts'
 import { Member } from './members.ts'
 
 /** Processes that there are from the beginning, and one that comes and goes. */
@@ -14,6 +17,7 @@ const plans = [
   { name: 'sequencer-1', roles: 'sequencer' },
   { name: 'sequencer-2', roles: 'sequencer' },
   { name: 'all', roles: 'http,sequencer,follower' },
+  { name: 'follower', roles: 'follower' },
   { name: 'spare', roles: 'http,sequencer' },
 ] as const
 
@@ -21,9 +25,10 @@ const token = 'faults-admin'
 const partitions = 4
 const ledgersPerPartition = 2
 
-/** Three brokers, a handful of processes, and a way from each to each through a proxy of its own. */
+/** Three brokers, a ClickHouse, a handful of processes, and a way from each to each through a proxy of its own. */
 export interface World {
   readonly kafka: RunningKafka
+  readonly clickhouse: Engine
   readonly members: readonly Member[]
   readonly ledgers: readonly string[]
   /** One ledger of each partition. */
@@ -42,10 +47,14 @@ export async function makeWorld(dir: string, report: (fault: string) => void): P
     besides: { listeners: {}, properties: { 'num.network.threads': '1' } },
     onDeath: (broker, why) => report(`broker ${broker} ended by itself: ${why}`),
   })
+  const [port = 0] = await freePorts(1)
+  // It comes back where it was: whoever asks it is not told of a new start.
+  const clickhouse = await startEngine({ dir: join(dir, 'clickhouse'), fixed: { port, secrets: newSecrets() } })
+  await clickhouse.ready
   const env = {
+    ...searchEnv(clickhouse),
     AEP_LEDGER_KEYS_DIR: mkdtempSync(join(dir, 'keys-')),
     AEP_LEDGER_ADMIN_TOKEN: token,
-    AEP_LEDGER_SEARCH: 'off',
     AEP_LEDGER_KAFKA_PARTITIONS: String(partitions),
     AEP_LEDGER_INGEST_WAIT_MS: '10000',
   }
@@ -53,13 +62,14 @@ export async function makeWorld(dir: string, report: (fault: string) => void): P
   const members = plans.map((plan, n) => new Member(dir, { ...plan, route: routes[n] ?? [] }, env, report))
   const world: World = {
     kafka,
+    clickhouse,
     members,
     ...chooseLedgers(),
     doors: () => members.flatMap(({ isDoor, serving }) => (isDoor && serving !== undefined ? [serving] : [])),
     async close() {
       await Promise.all(members.map(member => member.kill()))
       await Promise.all(routes.flat().map(proxy => proxy.close()))
-      await kafka.stop()
+      await Promise.all([kafka.stop(), clickhouse.close()])
     },
   }
   try {
@@ -73,6 +83,13 @@ export async function makeWorld(dir: string, report: (fault: string) => void): P
     throw error
   }
 }
+
+/** What a process is told of ClickHouse. */
+export const searchEnv = ({ url, writer }: Engine): Readonly<Record<string, string>> => ({
+  AEP_LEDGER_CLICKHOUSE_URL: url,
+  AEP_LEDGER_CLICKHOUSE_USER: writer.username,
+  AEP_LEDGER_CLICKHOUSE_PASSWORD: writer.password,
+})
 
 /** As many in each partition. */
 function chooseLedgers(): { readonly ledgers: readonly string[]; readonly probed: readonly string[] } {
