@@ -2,44 +2,19 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type RunningKafka, startKafka } from '../../infra/kafka/start.ts'
-import { type Serving, serve } from '../../infra/serve.ts'
+import { startKafka } from '../../infra/kafka/start.ts'
+import type { Serving } from '../../infra/serve.ts'
 import type { NewRecord } from '../../src/log/kafka/client.ts'
 import { kafkajsClient } from '../../src/log/kafka/kafkajs.ts'
-import { openKafkaLog } from '../../src/log/kafka/open.ts'
-import { LeaseBook, leaseFactsIn } from '../../src/projections/leases.ts'
-import { type Engine, startEngine } from '../../src/query/engine.ts'
-import { rebuildState } from '../../src/service/state-view.ts'
+import { median, type Place, start, token } from './cluster-place.ts'
+import { benchFollower, benchReading } from './cluster-views.ts'
 import { bodies, must, ndjson, runLoad, single } from './gateway.ts'
 import { ms, type Print, percent, percentile, perSecond, type Row, rate, type Scale, type Section } from './section.ts'
 
 /** Cluster mode: broker, processes and load on the same machine, and beside each figure what Kafka itself does there. */
 
-const token = 'a-token-for-the-benchmark'
-const median = (values: readonly number[]): number => percentile(values, 0.5)
-
-interface Place {
-  readonly print: Print
-  readonly dir: string
-  readonly kafka: RunningKafka
-  readonly rounds: number
-  readonly durationMs: number
-}
-
 let lane = 1_000
 const perSecondMost = 150
-
-function start(place: Place, name: string, env: Record<string, string>): Promise<Serving> {
-  return serve(join(place.dir, name), {
-    AEP_LEDGER_KAFKA_BROKERS: place.kafka.bootstrap.join(),
-    AEP_LEDGER_KEYS_DIR: join(place.dir, `keys-${env['AEP_LEDGER_KAFKA_PREFIX']}`),
-    AEP_LEDGER_ADMIN_TOKEN: token,
-    AEP_LEDGER_LOG_LEVEL: 'error',
-    AEP_LEDGER_RATE_PER_TOKEN: '1000000',
-    AEP_LEDGER_SEARCH: 'off',
-    ...env,
-  })
-}
 
 const planOf = ({ url }: Serving, ledger = 'default') => ({
   ...{ url: `${url}/v1/ledgers/${encodeURIComponent(ledger)}/events`, token, expect: 201 },
@@ -140,96 +115,6 @@ async function benchOne(place: Place): Promise<Row[]> {
       figure: ms(percentile(latencies, 0.99)),
       target: 'under 150 ms',
       met: percentile(latencies, 0.99) < 150,
-    },
-  ]
-}
-
-/** Folds the leases of a ledger straight from the topic, in memory; entries a second. */
-async function foldRate({ kafka }: Place): Promise<number> {
-  const client = await kafkajsClient({ brokers: kafka.bootstrap })
-  const topic = { topic: 'one.ledger', partition: 0 }
-  const { end } = await client.bounds(topic)
-  const since = performance.now()
-  const book = new LeaseBook()
-  let entries = 0
-  for await (const records of client.read(topic, 0, end)) {
-    for (const { value } of records) for (const fact of leaseFactsIn(value)) book.take(fact)
-    entries += records.length
-  }
-  const figure = perSecond(entries, performance.now() - since)
-  await client.close()
-  return figure
-}
-
-async function benchReading(place: Place): Promise<Row[]> {
-  const since = performance.now()
-  const log = await openKafkaLog({
-    access: { brokers: place.kafka.bootstrap },
-    prefix: 'one',
-    dir: join(place.dir, 'cold'),
-  })
-  const entries = ((await log.head('default'))?.seq ?? -1) + 1
-  const readMs = performance.now() - since
-  await rebuildState(log, log.views)
-  const wholeMs = performance.now() - since
-  await log.close()
-  const folded = await foldRate(place)
-  return [
-    {
-      what: `a cold replica, ${entries.toLocaleString('en')} entries from Kafka to its own disk`,
-      figure: rate(perSecond(entries, readMs)),
-    },
-    {
-      what: 'a cold process: replica and state view, on disk',
-      figure: rate(perSecond(entries, wholeMs)),
-    },
-    {
-      what: 'lease fold straight from the topic, in memory',
-      figure: rate(folded),
-      target: 'at least 100,000/s',
-      met: folded >= 100_000,
-      bound: 'kafkajs decodes every record on the thread that folds: reading without folding takes nearly as long',
-    },
-  ]
-}
-
-async function benchFollower(place: Place): Promise<Row[]> {
-  const engine: Engine = await startEngine({ dir: join(place.dir, 'clickhouse') })
-  await engine.ready
-  const env = {
-    AEP_LEDGER_KAFKA_PREFIX: 'one',
-    AEP_LEDGER_ROLES: 'http,follower',
-    AEP_LEDGER_SEARCH: 'on',
-    AEP_LEDGER_CLICKHOUSE_URL: engine.url,
-    AEP_LEDGER_CLICKHOUSE_USER: engine.writer.username,
-    AEP_LEDGER_CLICKHOUSE_PASSWORD: engine.writer.password,
-  }
-  const follower = await start(place, 'cold', env)
-  const since = performance.now()
-  let rows = 0
-  try {
-    for (let complete = false; !complete; ) {
-      await sleep(200)
-      const answer = await fetch(`${follower.url}/v1/ledgers/default/events?limit=1`, {
-        headers: { authorization: `Bearer ${token}` },
-      })
-      const page = (await answer.json()) as { complete?: boolean; as_of?: number }
-      complete = page.complete === true
-      rows = (page.as_of ?? -1) + 1
-    }
-  } finally {
-    await follower.stop()
-    await engine.close()
-  }
-  const figure = perSecond(rows, performance.now() - since)
-  return [
-    {
-      what: `follower to ClickHouse, ${rows.toLocaleString('en')} rows`,
-      figure: rate(figure),
-      target: 'at least 20,000/s',
-      met: figure >= 20_000,
-      bound:
-        'from the start of the process, which joins its group and makes the tables first; then ClickHouse sorts, compresses and indexes one block at a time on one core, and the other folds the state of leases meanwhile',
     },
   ]
 }
