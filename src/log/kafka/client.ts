@@ -18,12 +18,22 @@ export interface KafkaClient {
    * between them holds a record.
    */
   bounds(place: Place): Promise<Bounds>
-  /** Committed records from offset `from` up to `end`, in order, in batches. Throws what stands in the way where that lasts. */
-  read(place: Place, from: number, end: number): AsyncIterable<readonly KafkaRecord[]>
+  /** Offset behind all that stands there, committed or not: the high watermark. */
+  high(place: Place): Promise<number>
+  /**
+   * Committed records from offset `from` up to `end`, in order, in batches; or all, where `isUncommitted`. Throws what stands
+   * in the way where that lasts.
+   */
+  read(place: Place, from: number, end: number, isUncommitted?: boolean): AsyncIterable<readonly KafkaRecord[]>
   /** Follows places for ever, through whatever happens to brokers and connections. */
   tail(options: TailOptions): Promise<KafkaTail>
   /** Takes `transactionalId` over: whoever wrote under it is fenced, and its open transaction has ended, when it resolves. */
   writer(transactionalId: string): Promise<KafkaWriter>
+  /**
+   * Takes `transactionalId` over, and ends what transactions under it left open in `places`, where Kafka takes them for ended
+   * and their markers were never written. What is open under another id stays so.
+   */
+  settle(transactionalId: string, places: readonly Place[], isCommitted: boolean): Promise<void>
   /** Appends without a transaction. */
   producer(): Promise<KafkaProducer>
   /** Shares the partitions of a topic out among all processes that ask under the same name. It assigns, and nothing more. */
@@ -55,6 +65,11 @@ export interface KafkaWriter {
    * has to come to stand: where it does not, nothing is committed.
    */
   commit(records: readonly NewRecord[], from?: ReadonlyMap<string, number>): Promise<ReadonlyMap<string, number>>
+  /**
+   * Whether it lost a connection since it was begun. A broker that died may have left the last commit without its markers, and
+   * whatever ends the next transaction ends that one as well: such a writer does not go back to a broker that it lost.
+   */
+  readonly isWorn: boolean
   close(): Promise<void>
 }
 

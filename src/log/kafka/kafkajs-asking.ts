@@ -56,13 +56,15 @@ export class Asking<T extends Connection> {
 }
 
 /**
- * A cluster that asks as readers of committed records do, of leaders as they are when it is asked. kafkajs hands one to whoever assigns partitions, and to nobody else:
- * its admin asks for the offsets of all partitions of a topic at once, and so of all their leaders.
+ * A cluster that asks as readers of committed records do, or as those of all, of leaders as they are when it is asked. kafkajs
+ * hands one to whoever assigns partitions, and to nobody else: its admin asks for the offsets of all partitions of a topic at
+ * once, and so of all their leaders.
  */
-export function clusterOf(kafka: Kafka): Cluster {
+export function clusterOf(kafka: Kafka, readUncommitted = false): Cluster {
   let found: Cluster | undefined
   kafka.consumer({
     groupId: 'none',
+    readUncommitted,
     // Milliseconds that leaders are believed in: whoever was one, and has not heard, would tell of an end that was.
     metadataMaxAge: 0,
     allowAutoTopicCreation: false,

@@ -25,6 +25,31 @@ export const endingWhenSilent: ISocketFactory = ({ host, port, ssl, onConnect })
   return socket
 }
 
+/** The connections of one client of kafkajs, which does not go back to a broker that it lost one to. */
+export class Sockets {
+  readonly #lost = new Set<string>()
+  #isBegun = false
+
+  /** From here on what is lost counts. */
+  begin(): void {
+    this.#isBegun = true
+  }
+
+  get isAnyLost(): boolean {
+    return this.#lost.size > 0
+  }
+
+  readonly factory: ISocketFactory = options => {
+    const address = `${options.host}:${options.port}`
+    if (this.#lost.has(address)) throw new Error(`The connection to ${address} was lost before.`)
+    const socket = endingWhenSilent(options)
+    socket.on('close', () => {
+      if (this.#isBegun) this.#lost.add(address)
+    })
+    return socket
+  }
+}
+
 /** Brokers that were silent on their last connection. kafkajs asks any broker who coordinates, and so dials them often. */
 const silent = new Set<string>()
 

@@ -46,7 +46,13 @@ export class Tail implements KafkaTail {
   #isJoined = false
   #isClosed = false
 
-  constructor(kafka: Kafka, options: TailOptions, boundsOf: (place: Place) => Promise<Bounds>) {
+  /** `boundsOf` and `readUncommitted` tell of the same records: those that are committed, or all. */
+  constructor(
+    kafka: Kafka,
+    options: TailOptions,
+    boundsOf: (place: Place) => Promise<Bounds>,
+    readUncommitted: boolean,
+  ) {
     this.#options = options
     this.#boundsOf = boundsOf
     const begun = { isHeld: false, bytes: 0, turn: 0, taking: Promise.resolve() }
@@ -66,6 +72,7 @@ export class Tail implements KafkaTail {
             return wholly(options.places)
           },
         ],
+        readUncommitted,
         maxWaitTimeInMs: fetchMsMax,
         maxBytesPerPartition: 4 << 20,
         maxBytes: 16 << 20,

@@ -13,6 +13,7 @@ import {
   sizeOf,
 } from './client.ts'
 import type { Kafka } from './kafkajs-consumer.ts'
+import type { Sockets } from './kafkajs-socket.ts'
 
 const transactionMsMax = 15_000
 /**
@@ -24,8 +25,8 @@ const endMsMax = 1_000
 /** How long a producer goes on asking brokers that the others may have given up: as long as it believes that they are there. */
 const metadataMsMax = 5_000
 
-/** Takes `transactionalId` over. */
-export async function startWriter(kafka: Kafka, transactionalId: string): Promise<KafkaWriter> {
+/** Takes `transactionalId` over, by a client of its own over `sockets`. */
+export async function startWriter(kafka: Kafka, sockets: Sockets, transactionalId: string): Promise<KafkaWriter> {
   const producer = kafka.producer({
     transactionalId,
     maxInFlightRequests: 1,
@@ -36,7 +37,8 @@ export async function startWriter(kafka: Kafka, transactionalId: string): Promis
   return started(producer, async () => {
     // Sends InitProducerId alone, which fences the owner before and waits until its transaction has ended.
     await (await producer.transaction()).abort()
-    return new Writer(producer)
+    sockets.begin()
+    return new Writer(producer, sockets)
   })
 }
 
@@ -69,10 +71,16 @@ async function started<T>(producer: Producer, start: () => Promise<T>): Promise<
 
 class Writer implements KafkaWriter {
   readonly #producer: Producer
+  readonly #sockets: Sockets
   #isDead = false
 
-  constructor(producer: Producer) {
+  constructor(producer: Producer, sockets: Sockets) {
     this.#producer = producer
+    this.#sockets = sockets
+  }
+
+  get isWorn(): boolean {
+    return this.#sockets.isAnyLost
   }
 
   commit(records: readonly NewRecord[], from?: ReadonlyMap<string, number>): Promise<ReadonlyMap<string, number>> {
@@ -237,7 +245,7 @@ function firstOffset(sent: readonly RecordMetadata[], topic: string, partition: 
 const notCommitted = (error: unknown): NotCommitted | Fenced =>
   isFenced(error) ? new Fenced(String(error), { cause: error }) : new NotCommitted(String(error), { cause: error })
 
-const isFenced = (error: unknown): boolean => {
+export const isFenced = (error: unknown): boolean => {
   const { type = '' } = error as { readonly type?: string }
   return ['INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED', 'INVALID_PRODUCER_ID_MAPPING'].includes(type)
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import kafkajs, { type Admin, type Cluster } from 'kafkajs'
+import kafkajs, { type Admin, type Cluster, type KafkaConfig } from 'kafkajs'
 import type { KafkaAccess } from './access.ts'
 import type {
   Bounds,
@@ -20,7 +20,9 @@ import { Asking, clusterOf } from './kafkajs-asking.ts'
 import { readCompressed } from './kafkajs-codecs.ts'
 import type { Kafka } from './kafkajs-consumer.ts'
 import { refusalOf } from './kafkajs-refusal.ts'
+import { settle } from './kafkajs-settle.ts'
 import { joinShare } from './kafkajs-share.ts'
+import { Sockets } from './kafkajs-socket.ts'
 import { Tail } from './kafkajs-tail.ts'
 import { startProducer, startWriter } from './kafkajs-writer.ts'
 import { quietTimers } from './quiet-timers.ts'
@@ -37,6 +39,7 @@ readCompressed()
  *   broker drops it as a repeat;
  * - one transactional writer a partition, and no key of four zero bytes: its filter of aborted records is wrong otherwise;
  * - a new producer after any error of a transaction: the old one is stuck, or about to be;
+ * - and after a lost connection to a broker that it needs: the broker may have left a commit without its markers;
  * - it sleeps `initialRetryTime` while the markers of the last transaction are written, so that time is short;
  * - an offset out of range is silently another one: the offset that a batch was fetched at is looked at;
  * - what an admin is asked fails at the first lost connection: it is asked again, over a new one;
@@ -46,12 +49,12 @@ readCompressed()
  *   again, and stands there twice; where one of them moves, records are left out or sent twice.
  */
 export async function kafkajsClient(access: KafkaAccess): Promise<KafkaClient> {
-  const kafka = new kafkajs.Kafka({
+  const config: KafkaConfig = {
     clientId: 'aep-ledger',
     ...kafkajsAccess(access),
     retry: { initialRetryTime: 3, factor: 0.2, multiplier: 2, maxRetryTime: 500, retries: 12 },
-  })
-  const client = new KafkajsClient(kafka, access)
+  }
+  const client = new KafkajsClient(config, access)
   await client.connect().catch(async error => {
     await client.close()
     throw refusalOf(error, access) ?? error
@@ -63,17 +66,23 @@ export async function kafkajsClient(access: KafkaAccess): Promise<KafkaClient> {
 const partitioner = Partitioners.DefaultPartitioner()
 
 class KafkajsClient implements KafkaClient {
+  readonly #config: KafkaConfig
   readonly #kafka: Kafka
   readonly #access: KafkaAccess
   readonly #admins: Asking<Admin>
   readonly #clusters: Asking<Cluster>
+  /** The same as a reader of all, committed or not. */
+  readonly #uncommitted: Asking<Cluster>
 
-  constructor(kafka: Kafka, access: KafkaAccess) {
+  constructor(config: KafkaConfig, access: KafkaAccess) {
+    const kafka = new kafkajs.Kafka(config)
+    this.#config = config
     this.#kafka = kafka
     this.#access = access
     const isFinal = (error: unknown): boolean => refusalOf(error, access) !== undefined
     this.#admins = new Asking(() => kafka.admin(), isFinal)
     this.#clusters = new Asking(() => clusterOf(kafka), isFinal)
+    this.#uncommitted = new Asking(() => clusterOf(kafka, true), isFinal)
   }
 
   connect(): Promise<void> {
@@ -158,22 +167,15 @@ class KafkajsClient implements KafkaClient {
     return partitioner({ topic: '', partitionMetadata, message: { key, value: null } })
   }
 
-  bounds({ topic, partition }: Place): Promise<Bounds> {
-    return this.#clusters.ask(async cluster => {
-      await cluster.addTargetTopic(topic)
-      await cluster.refreshMetadataIfNecessary()
-      const offset = async (fromBeginning: boolean): Promise<number> => {
-        const [found] = await cluster.fetchTopicsOffset([{ topic, partitions: [{ partition }], fromBeginning }])
-        if (found === undefined) throw new Error(`The topic ${topic} has no partition ${partition}.`)
-        return Number(found.partitions[0]?.offset)
-      }
-      // The last there is to readers of committed records is the last stable offset.
-      const end = await offset(false)
-      return { low: await offset(true), end }
-    })
+  bounds(place: Place): Promise<Bounds> {
+    return this.#clusters.ask(cluster => boundsIn(cluster, place))
   }
 
-  async *read(place: Place, from: number, end: number): AsyncGenerator<readonly KafkaRecord[]> {
+  async high(place: Place): Promise<number> {
+    return (await this.#uncommitted.ask(cluster => boundsIn(cluster, place))).end
+  }
+
+  async *read(place: Place, from: number, end: number, isUncommitted = false): AsyncGenerator<readonly KafkaRecord[]> {
     if (from >= end) return
     const ready: (readonly KafkaRecord[])[] = []
     let wake = (): void => {}
@@ -184,7 +186,7 @@ class KafkajsClient implements KafkaClient {
       error = why
       wake()
     }
-    const tail = await this.tail({
+    const tail = await this.#tail(isUncommitted, {
       places: [{ ...place, from }],
       take: async (_, records, next) => {
         const own = records.filter(({ offset }) => offset < end)
@@ -220,14 +222,25 @@ class KafkajsClient implements KafkaClient {
     }
   }
 
-  async tail(options: TailOptions): Promise<KafkaTail> {
-    const tail = new Tail(this.#kafka, options, place => this.bounds(place))
+  tail(options: TailOptions): Promise<KafkaTail> {
+    return this.#tail(false, options)
+  }
+
+  async #tail(isUncommitted: boolean, options: TailOptions): Promise<KafkaTail> {
+    const clusters = isUncommitted ? this.#uncommitted : this.#clusters
+    const boundsOf = (place: Place) => clusters.ask(cluster => boundsIn(cluster, place))
+    const tail = new Tail(this.#kafka, options, boundsOf, isUncommitted)
     await tail.start()
     return tail
   }
 
   writer(transactionalId: string): Promise<KafkaWriter> {
-    return startWriter(this.#kafka, transactionalId)
+    const sockets = new Sockets()
+    return startWriter(new kafkajs.Kafka({ ...this.#config, socketFactory: sockets.factory }), sockets, transactionalId)
+  }
+
+  settle(transactionalId: string, places: readonly Place[], isCommitted: boolean): Promise<void> {
+    return this.#clusters.ask(cluster => settle(cluster, transactionalId, places, isCommitted))
   }
 
   producer(): Promise<KafkaProducer> {
@@ -247,8 +260,21 @@ class KafkajsClient implements KafkaClient {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#admins.close(), this.#clusters.close()])
+    await Promise.all([this.#admins, this.#clusters, this.#uncommitted].map(asking => asking.close()))
   }
+}
+
+/** Of committed records, or of all: as `cluster` reads. The last there is to readers of committed ones is the last stable offset. */
+async function boundsIn(cluster: Cluster, { topic, partition }: Place): Promise<Bounds> {
+  await cluster.addTargetTopic(topic)
+  await cluster.refreshMetadataIfNecessary()
+  const offset = async (fromBeginning: boolean): Promise<number> => {
+    const [found] = await cluster.fetchTopicsOffset([{ topic, partitions: [{ partition }], fromBeginning }])
+    if (found === undefined) throw new Error(`The topic ${topic} has no partition ${partition}.`)
+    return Number(found.partitions[0]?.offset)
+  }
+  const end = await offset(false)
+  return { low: await offset(true), end }
 }
 
 /** How long the partitions of a new topic may be without a leader. */

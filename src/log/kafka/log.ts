@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Head, Seq, StoredEntry } from '../../ledger/entry.ts'
 import { emptyHead } from '../../ledger/seal.ts'
 import type { ViewStore } from '../../projections/store.ts'
@@ -115,9 +116,13 @@ export class KafkaLog implements EmbeddedLog {
     })
     this.#tail = tail
     const headOf = (ledger: string) => store.head(ledger)
+    const leafOf = async (ledger: string, seq: number): Promise<string | undefined> => {
+      const [entry] = await store.read(ledger, seq, 1)
+      return entry && createHash('sha256').update(Uint8Array.of(0)).update(entry.bytes).digest('hex')
+    }
     this.#partitions = this.#heads.map((heads, number) => {
       const transactionalId = `${prefix}.ledger-${number}`
-      return new Partition({ number, client, tail, replica, heads, topics, transactionalId, headOf })
+      return new Partition({ number, client, tail, replica, heads, topics, transactionalId, headOf, leafOf })
     })
   }
 

@@ -10,10 +10,11 @@ import {
   type KafkaTail,
   type KafkaWriter,
   type NewRecord,
+  type Place,
   placeText,
 } from './client.ts'
 import type { Heads } from './heads.ts'
-import { recordsOf, type Step } from './records.ts'
+import { recordsOf, type Step, StepReader } from './records.ts'
 import type { Replica } from './replica.ts'
 import type { Topics } from './topics.ts'
 
@@ -27,6 +28,8 @@ export interface PartitionParts {
   readonly transactionalId: string
   /** The head of a ledger in the replica. */
   readonly headOf: (ledger: string) => Promise<Head | undefined>
+  /** Leaf hash of an entry in the replica. */
+  readonly leafOf: (ledger: string, seq: number) => Promise<string | undefined>
 }
 
 /**
@@ -61,14 +64,21 @@ export class Partition {
    * topic that was cut off or holds another history; what the client throws passes through, and the next call tries again.
    */
   async own(): Promise<void> {
-    const { client, replica, tail, transactionalId, topics, number } = this.#parts
+    const { client, replica, tail, heads, transactionalId, topics, number } = this.#parts
     await this.release()
     this.#isFenced = false
     // A long topic is read while the owner before still writes.
     await this.#readHeads()
-    const writer = await client.writer(transactionalId)
+    let writer = await client.writer(transactionalId)
     try {
       const place = { topic: topics.ledger, partition: number }
+      const hanging = await this.#hanging()
+      if (hanging !== undefined) {
+        await writer.close()
+        await client.settle(transactionalId, [place, heads.place], hanging.isWhole)
+        writer = await client.writer(transactionalId)
+        if ((await this.#hanging()) !== undefined) throw held(place, hanging.from)
+      }
       const end = await this.#catchUp()
       // What this process writes it keeps itself.
       tail.pause(place)
@@ -83,6 +93,27 @@ export class Partition {
     }
   }
 
+  /**
+   * What stands behind the last stable offset although nothing is under way: Kafka holds the transaction for ended, and has
+   * lost its markers. A broker that is killed between answering a commit and writing them, and is started again while no
+   * other has its partitions, does that. Whole steps may have been acknowledged, and are to stay; a part of one was not.
+   */
+  async #hanging(): Promise<{ readonly from: number; readonly isWhole: boolean } | undefined> {
+    const { client, heads, topics, number } = this.#parts
+    const place = { topic: topics.ledger, partition: number }
+    const [{ high, end }, written] = await Promise.all([this.#shownOf(place), this.#shownOf(heads.place)])
+    if (end >= high) return written.end >= written.high ? undefined : { from: end, isWhole: true }
+    const reader = new StepReader()
+    for await (const records of client.read(place, end, high, true)) for (const record of records) reader.take(record)
+    return { from: end, isWhole: !reader.isOpen }
+  }
+
+  async #shownOf(place: Place): Promise<{ readonly high: number; readonly end: number }> {
+    const { client } = this.#parts
+    const high = await client.high(place)
+    return { high, end: (await boundsFrom(high, () => client.bounds(place), markersMsMax)).end }
+  }
+
   /** Reads up to the end without taking anything over; the offset of the end. */
   async #catchUp(): Promise<number> {
     const { client, replica, topics, number } = this.#parts
@@ -94,7 +125,7 @@ export class Partition {
         `${placeText(place)} has lost its records before offset ${low}. Restore it, or name another cluster.`,
       )
     }
-    if (end < position) {
+    if (end < position && (await client.high(place)) < position) {
       throw new LogUnreadable(
         `${placeText(place)} ends at offset ${end}, and was read up to ${position} before: records were cut off, or this is another cluster.`,
       )
@@ -126,6 +157,7 @@ export class Partition {
    */
   async write(step: Step): Promise<void> {
     const { topics, replica, number } = this.#parts
+    if (this.#writer?.isWorn === true) await this.#ownAgain(step)
     const writer = this.#writer
     if (writer === undefined)
       throw this.#isFenced ? elsewhere() : new NotWritten('failed', 'The partition is not owned.')
@@ -145,6 +177,26 @@ export class Partition {
     }
     // Behind the marker of the commit.
     this.#next = end + 1
+  }
+
+  /** For a step that was made from what is in the replica: it is still the next one, or is refused. */
+  async #ownAgain({ batches }: Step): Promise<void> {
+    const { replica, number, headOf } = this.#parts
+    const placed = replica.placed(number)
+    try {
+      await this.own()
+    } catch (error) {
+      throw new NotWritten(
+        'failed',
+        `A connection was lost, and the partition with it: ${(error as Error).message}`,
+        error,
+      )
+    }
+    for (const { ledger, after } of batches) {
+      if (((await headOf(ledger))?.seq ?? -1) === after.seq && replica.placed(number) === placed) continue
+      await this.release()
+      throw new NotWritten('head-moved', `Somebody else has written ${ledger} meanwhile.`)
+    }
   }
 
   /** Stops writing, without a word to anybody: the next owner takes it over, or this one again. */
@@ -184,11 +236,13 @@ export class Partition {
 
   /** Holds the heads that were written with the entries against the entries. */
   async #checkHeads(): Promise<void> {
-    const { heads, topics, number, headOf } = this.#parts
+    const { heads, topics, number, headOf, leafOf } = this.#parts
     await this.#readHeads()
     for (const [ledger, { seq, leafHash }] of heads) {
       const found = await headOf(ledger)
-      if (found?.seq === seq && found.leafHash === leafHash) continue
+      // Of a step that was settled, the head may be missing, and the one before it is there.
+      const leaf = found !== undefined && found.seq > seq ? await leafOf(ledger, seq) : found?.leafHash
+      if (found !== undefined && found.seq >= seq && leaf === leafHash) continue
       throw new LogUnreadable(
         `${ledger} ends in ${topics.ledger}/${number} at seq ${found?.seq ?? -1}, and was written up to seq ${seq}: ` +
           'records were cut off, or changed. Restore the topic; see aep-ledger verify.',
@@ -209,6 +263,9 @@ export class Partition {
   }
 }
 
+/** How long the last stable offset may stay behind once nothing is under way: a leader that has just become one. */
+const markersMsMax = 2_000
+
 /** How long what was committed may not be shown: its markers are under way, or a broker has just become leader. */
 const shownMsMax = 10_000
 const shownLookMs = 50
@@ -228,3 +285,10 @@ async function boundsFrom(position: number, look: () => Promise<Bounds>, patienc
 /** For a process that writes no more, since another one took a partition over. */
 export const elsewhere = (cause?: unknown): NotWritten =>
   new NotWritten('closed', 'Another process writes this log now: this one stays off until it is started again.', cause)
+
+const held = (place: Place, from: number): LogUnreadable =>
+  new LogUnreadable(
+    `${placeText(place)} holds a transaction at offset ${from} that is of none of its owners, and shows nothing behind it. See who ` +
+      `writes there (kafka-transactions.sh find-hanging), and abort theirs: kafka-transactions.sh abort --topic ${place.topic} ` +
+      `--partition ${place.partition} --start-offset ${from}.`,
+  )

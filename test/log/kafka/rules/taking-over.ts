@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { api, type Fault } from '../../../../infra/proxy/plan.ts'
-import { CommitUnknown, Fenced } from '../../../../src/log/kafka/client.ts'
+import { CommitUnknown, Fenced, NotCommitted } from '../../../../src/log/kafka/client.ts'
 import { openKafkaLog } from '../../../../src/log/kafka/open.ts'
 import { NotWritten, WriteUnknown } from '../../../../src/log/port.ts'
 import { batchAfter } from '../../batches.ts'
@@ -59,6 +59,38 @@ export function describeTakingOver(bench: () => Bench, dir: string): void {
         assert.deepEqual(await heir.values(topic), ['zero', 'one', 'two'])
         await Promise.all([old.close(), next.close()])
       })
+  })
+
+  describe('a writer that lost a connection', () => {
+    it('begins no other transaction over a new one: what ends that ends one before that lacks its marker', async () => {
+      const { name, plain, ours, proxy } = bench()
+      const topic = name()
+      await plain().create(topic)
+      const client = await ours()
+      const writer = await client.writer(name())
+      await writer.commit(records(topic, ['one']))
+      assert.equal(writer.isWorn, false)
+      proxy.cut()
+      while (!writer.isWorn) await new Promise(resolve => setTimeout(resolve, 5))
+      const before = proxy.seen(api.addPartitionsToTxn)
+      await assert.rejects(writer.commit(records(topic, ['two'])), NotCommitted)
+      assert.equal(proxy.seen(api.addPartitionsToTxn), before)
+      await writer.close()
+    })
+
+    it('is replaced by another before the next step, which nobody hears of', async () => {
+      const { name, proxy } = bench()
+      const prefix = name()
+      const log = await openKafkaLog({ access: { brokers: [proxy.address] }, prefix, dir: join(dir, prefix) })
+      const one = batchAfter(undefined)
+      await log.append(one)
+      const before = proxy.seen(api.initProducerId)
+      proxy.cut()
+      await new Promise(resolve => setTimeout(resolve, 100))
+      await log.append(batchAfter(one.head))
+      assert.ok(proxy.seen(api.initProducerId) > before)
+      await log.close()
+    })
   })
 
   describe('a log whose broker’s answers are lost', () => {
