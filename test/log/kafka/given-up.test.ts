@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Kafka } from '../../../src/log/kafka/kafkajs-consumer.ts'
+import { Sockets } from '../../../src/log/kafka/kafkajs-socket.ts'
 import { startWriter } from '../../../src/log/kafka/kafkajs-writer.ts'
 
 describe('a take-over that was given up', () => {
@@ -14,7 +15,7 @@ describe('a take-over that was given up', () => {
       disconnect: async () => void did.push('disconnected'),
       transaction: async () => void did.push('fenced'),
     }
-    const writer = startWriter({ producer: () => producer } as unknown as Kafka, 'id')
+    const writer = startWriter({ producer: () => producer } as unknown as Kafka, new Sockets(), 'id')
     t.mock.timers.tick(12_000)
     await assert.rejects(writer, /gave no answer within 12 s/)
     connection.resolve()

@@ -64,7 +64,11 @@ describe('the owner of the state of a partition', () => {
     const errors: unknown[] = []
     const owner = new StateOwner({
       client: {
-        writer: async () => ({ commit: async records => partition.append(records), close: async () => {} }),
+        writer: async () => ({
+          isWorn: false,
+          commit: async records => partition.append(records),
+          close: async () => {},
+        }),
         bounds: async () => ({ low: 0, end: partition.end }),
         async *read() {
           yield partition.records
