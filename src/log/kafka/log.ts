@@ -17,7 +17,7 @@ import {
 } from './client.ts'
 import { Heads } from './heads.ts'
 import type { Installation } from './installation.ts'
-import { elsewhere, Partition } from './partition.ts'
+import { elsewhere, lostBefore, Partition } from './partition.ts'
 import type { Positions } from './positions.ts'
 import { PartReader, partsOf } from './records.ts'
 import type { Replica } from './replica.ts'
@@ -161,7 +161,9 @@ export class KafkaLog implements EmbeddedLog {
     const { client, positions, topics } = this.#parts
     for (const topic of [topics.control, topics.records]) {
       const place = { topic, partition: 0 }
-      const { end } = await client.bounds(place)
+      const { low, end } = await client.bounds(place)
+      // Of a place that is empty now, no fetch tells.
+      if (positions.get(place).offset < low) throw lostBefore(place, low)
       while (positions.get(place).offset < end && !this.#isClosed) {
         const why = this.#stopped.get(placeText(place))
         if (why instanceof LogUnreadable) throw why

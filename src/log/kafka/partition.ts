@@ -120,11 +120,7 @@ export class Partition {
     const place = { topic: topics.ledger, partition: number }
     const position = replica.position(number)
     const { low, end } = await boundsFrom(position, () => client.bounds(place), shownMsMax)
-    if (low > 0) {
-      throw new LogUnreadable(
-        `${placeText(place)} has lost its records before offset ${low}. Restore it, or name another cluster.`,
-      )
-    }
+    if (low > 0) throw lostBefore(place, low)
     if (end < position && (await client.high(place)) < position) {
       throw new LogUnreadable(
         `${placeText(place)} ends at offset ${end}, and was read up to ${position} before: records were cut off, or this is another cluster.`,
@@ -281,6 +277,11 @@ async function boundsFrom(position: number, look: () => Promise<Bounds>, patienc
     if (bounds.low > 0 || bounds.end >= position || performance.now() > untilMs) return bounds
   }
 }
+
+export const lostBefore = (place: Place, low: number): LogUnreadable =>
+  new LogUnreadable(
+    `${placeText(place)} has lost its records before offset ${low}. Restore it, or name another cluster.`,
+  )
 
 /** For a process that writes no more, since another one took a partition over. */
 export const elsewhere = (cause?: unknown): NotWritten =>

@@ -83,6 +83,7 @@ describe('whoever takes a partition over', () => {
       ...{ number: 0, heads, topics: { ledger: 'ledger' }, transactionalId: 'id', headOf: async () => undefined },
       client: {
         bounds: async ({ topic }: { topic: string }) => ({ low: 0, end: topic === 'heads' ? 2 : 0 }),
+        high: async ({ topic }: { topic: string }) => (topic === 'heads' ? 2 : 0),
         writer: async () => {
           did.push('fenced')
           return { close: async () => {} }

@@ -156,6 +156,19 @@ describe('with a broker', { skip: noKafka }, () => {
       await assert.rejects(open(prefix), /ends at offset 0, and was read up to \d+ before/)
     })
 
+    it('is refused where the records beside it were cut off, and nothing is left to be read', async () => {
+      const prefix = newPrefix()
+      const log = await open(prefix)
+      await log.putRecord('8'.repeat(64), Buffer.from('large'))
+      await log.close()
+      const client = await kafkajsClient({ brokers: kafka.bootstrap })
+      const place = { topic: `${prefix}.records`, partition: 0 }
+      await client.trim(place, (await client.bounds(place)).end)
+      await client.close()
+      await assert.rejects(open(prefix, `${prefix}-empty`), /\.records\/0 has lost its records before offset 1/)
+      await (await open(prefix)).close()
+    })
+
     it('is refused where its topic would lose what is written to it, with the command that mends it', async () => {
       const prefix = newPrefix()
       const client = await kafkajsClient({ brokers: kafka.bootstrap })
